@@ -1,0 +1,97 @@
+"""Is the process alive (`/health`), and can it do its work (`/ready`)?"""
+
+from __future__ import annotations
+
+import logging
+import secrets
+from collections.abc import Callable
+
+from django.core.files.base import ContentFile
+from django.core.files.storage import default_storage
+from django.db import connection
+from django.db.migrations.executor import MigrationExecutor
+from django.http import HttpRequest, HttpResponse
+from drf_spectacular.utils import extend_schema
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from lakehouse_site.errors import Fault
+from lakehouse_site.problems import problem_response
+
+logger = logging.getLogger(__name__)
+
+PATHS = frozenset({"/health", "/health/"})
+
+
+def answer(request: HttpRequest) -> HttpResponse:
+    """Answer /health: no database, no storage, no token, no address layer. The middleware calls it first of all."""
+    if request.method not in ("GET", "HEAD"):
+        return problem_response(
+            405, code="method_not_allowed", detail="Only GET and HEAD.", headers={"Allow": "GET, HEAD"}
+        )
+    return HttpResponse(b'{"status":"ok"}', content_type="application/json", headers={"Cache-Control": "no-store"})
+
+
+class ReadyView(APIView):
+    """Whether database, migrations and storage are in order."""
+
+    required_scopes = {"GET": "read"}  # noqa: RUF012
+
+    @extend_schema(
+        summary="Can this process do its work?",
+        description="Reaches the database, compares its migrations, and writes, reads and deletes a small object.",
+        responses={200: {"type": "object", "properties": {"status": {"type": "string"}}}},
+    )
+    def get(self, request: Request) -> Response | HttpResponse:
+        faults = [fault for check in (_database, _migrations, _storage) if (fault := _run(check)) is not None]
+        if not faults:
+            return Response({"status": "ready"})
+        return problem_response(
+            503,
+            code="not_ready",
+            title="Not ready",
+            detail=" ".join(fault.detail for fault in faults),
+            errors=faults,
+            headers={"Retry-After": "5"},
+        )
+
+
+def _run(check: Callable[[], Fault | None]) -> Fault | None:
+    name = check.__name__.strip("_")
+    try:
+        return check()
+    except Exception:  # noqa: BLE001  whatever it is (drivers and storages have their own errors), it is the answer
+        logger.warning("not ready", exc_info=True, extra={"check": name})
+        return Fault("", name, f"The {name} check failed; the server's log says why.")
+
+
+def _database() -> Fault | None:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT 1")
+        cursor.fetchone()
+    return None
+
+
+def _migrations() -> Fault | None:
+    if unapplied := unapplied_migrations():
+        return Fault("", "migrations", f"{len(unapplied)} migrations are not applied: run `manage.py migrate`.")
+    return None
+
+
+def _storage() -> Fault | None:
+    content = secrets.token_bytes(16)
+    name = default_storage.save(f"_ready/{secrets.token_hex(8)}", ContentFile(content))
+    try:
+        with default_storage.open(name) as stored:
+            same = stored.read() == content
+    finally:
+        default_storage.delete(name)
+    return None if same else Fault("", "storage", "The object storage gave back something else than was written.")
+
+
+def unapplied_migrations() -> list[str]:
+    """Return the names of the migrations the database lacks."""
+    executor = MigrationExecutor(connection)
+    plan = executor.migration_plan(executor.loader.graph.leaf_nodes())
+    return [str(migration) for migration, _ in plan]

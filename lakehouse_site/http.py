@@ -1,0 +1,136 @@
+"""JSON in and out: the parser, the renderer, and how the two are chosen."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+import orjson
+from django.conf import settings
+from django.core.exceptions import BadRequest
+from django.core.handlers.wsgi import LimitedStream
+from django.http import HttpRequest
+from rest_framework.exceptions import NotAcceptable, UnsupportedMediaType
+from rest_framework.negotiation import DefaultContentNegotiation
+from rest_framework.parsers import BaseParser
+from rest_framework.renderers import BaseRenderer
+from rest_framework.request import Request
+
+from lakehouse_site.errors import InvalidInput, TooLarge
+from lakehouse_site.json_faults import json_faults
+
+_PIECE_BYTES = 16 * 1024 * 1024
+# What is still read of a body over the limit, so that the sender, who sends before it listens, receives the answer.
+_DRAIN_FACTOR = 16
+_DRAIN_SECONDS = 30.0
+
+
+class Readable(Protocol):
+    def read(self, size: int, /) -> bytes: ...
+
+
+class JsonRenderer(BaseRenderer):
+    """orjson; numpy arrays and `orjson.Fragment` go through as they are."""
+
+    media_type = "application/json"
+    format = "json"
+    charset = None
+
+    def render(
+        self, data: Any, accepted_media_type: str | None = None, renderer_context: Mapping[str, Any] | None = None
+    ) -> bytes:
+        if data is None:
+            return b""
+        options = orjson.OPT_SERIALIZE_NUMPY
+        if renderer_context and renderer_context.get("indent"):  # set by the browsable API
+            options |= orjson.OPT_INDENT_2
+        return orjson.dumps(data, option=options)
+
+
+class JsonParser(BaseParser):
+    """orjson, with the body limited and every non-finite number named."""
+
+    media_type = "application/json"
+    renderer_class = JsonRenderer
+
+    def parse(
+        self, stream: Any, media_type: str | None = None, parser_context: Mapping[str, Any] | None = None
+    ) -> Any:
+        meta: Mapping[str, Any] = parser_context["request"].META if parser_context else {}
+        encoding = meta.get("HTTP_CONTENT_ENCODING", "").strip().lower()
+        if encoding not in ("", "identity"):
+            raise UnsupportedMediaType(media_type, f"A body with Content-Encoding {encoding!r} is not read.")
+        body = read_body(stream, meta, settings.LAKEHOUSE_MAX_BODY_BYTES)
+        try:
+            return orjson.loads(body)
+        except orjson.JSONDecodeError as error:
+            reason = str(error)
+        # Outside the except clause: the error holds the whole body in its `doc`.
+        raise InvalidInput(json_faults(bytes(body), reason))
+
+
+class ContentNegotiation(DefaultContentNegotiation):
+    """HTML for browsers, else JSON: an Accept header that asks for neither is no reason to refuse."""
+
+    def select_renderer(
+        self, request: Request, renderers: Sequence[BaseRenderer], format_suffix: str | None = None
+    ) -> tuple[BaseRenderer, str]:
+        first = renderers[0]
+        if request.META.get("HTTP_ACCEPT", "*/*") in ("*/*", first.media_type) and format_suffix is None:
+            return first, str(first.media_type)  # nearly every call; the parsing below costs 20 µs
+        try:
+            return super().select_renderer(request, renderers, format_suffix)
+        except NotAcceptable:
+            return first, str(first.media_type)
+
+
+def read_body(stream: Readable, meta: Mapping[str, Any], limit: int) -> bytes | bytearray:
+    """Read a request body of at most ``limit`` bytes, or raise TooLarge."""
+    chunked = "HTTP_TRANSFER_ENCODING" in meta
+    declared = limit + 1 if chunked else int(meta.get("CONTENT_LENGTH") or 0)
+    if declared > limit and not chunked:
+        _drain(stream, meta, limit)
+        raise _too_large(limit)
+    body: bytes | bytearray = stream.read(min(declared, _PIECE_BYTES))
+    if len(body) < declared:
+        body = bytearray(body)
+        while piece := stream.read(min(declared - len(body), _PIECE_BYTES)):
+            body += piece
+    if len(body) > limit:
+        _drain(meta["wsgi.input"], meta, limit)
+        raise _too_large(limit)
+    if len(body) < declared and not chunked:
+        raise BadRequest(f"The body ended after {len(body)} of the {declared} bytes that Content-Length announced.")
+    return body
+
+
+def admit_chunked(request: HttpRequest) -> None:
+    """Let a body without Content-Length be read; Django and DRF take it for empty.
+
+    Raises
+    ------
+    BadRequest
+        The server does not mark the end of such a body, so reading it could wait for ever.
+    """
+    meta = request.META
+    if not meta.get("wsgi.input_terminated"):
+        raise BadRequest("This server does not read chunked bodies. Send a Content-Length.")
+    most = settings.LAKEHOUSE_MAX_BODY_BYTES + 1
+    meta["CONTENT_LENGTH"] = str(most)  # DRF skips the body when this is missing; `read_body` knows better
+    request._stream = LimitedStream(meta["wsgi.input"], most)  # type: ignore[attr-defined]
+
+
+def _too_large(limit: int) -> TooLarge:
+    return TooLarge(f"The body is over {limit} bytes. Send smaller batches, or raise LAKEHOUSE_MAX_BODY_BYTES.")
+
+
+def _drain(stream: Readable, meta: Mapping[str, Any], limit: int) -> None:
+    if meta.get("HTTP_EXPECT", "").lower() == "100-continue":
+        return  # the sender waits for our word before it sends
+    remaining, deadline = _DRAIN_FACTOR * limit, time.monotonic() + _DRAIN_SECONDS
+    while remaining > 0 and time.monotonic() < deadline:
+        piece = stream.read(min(remaining, 1024 * 1024))
+        if not piece:
+            return
+        remaining -= len(piece)

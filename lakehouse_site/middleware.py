@@ -1,0 +1,69 @@
+"""The door of the whole site: request ids, /health, source addresses, host names, security headers."""
+
+from __future__ import annotations
+
+import re
+import secrets
+from collections.abc import Callable
+
+from django.core.exceptions import BadRequest, DisallowedHost
+from django.db import DatabaseError
+from django.http import HttpRequest, HttpResponseBase
+
+from lakehouse_site import health, logs
+from lakehouse_site.access import gate
+from lakehouse_site.http import admit_chunked
+from lakehouse_site.problems import problem_response, response_for
+
+_SANE_REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
+# No inline script or style and nothing from elsewhere; `data:` images are Bootstrap's and Swagger's icons.
+_CONTENT_SECURITY_POLICY = (
+    "default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'none'; "
+    "form-action 'self'; frame-ancestors 'none'"
+)
+_HTML_HEADERS = {
+    "Content-Security-Policy": _CONTENT_SECURITY_POLICY,
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+}
+
+
+class DoorMiddleware:
+    """Decides what no view may forget. It must stay the first in MIDDLEWARE."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        sent = request.META.get("HTTP_X_REQUEST_ID", "")
+        request_id = sent if sent and _SANE_REQUEST_ID.fullmatch(sent) else secrets.token_hex(8)
+        # Not reset afterwards: Django logs some failures after this returns, and the next request sets its own.
+        logs.request_id.set(request_id)
+        response = health.answer(request) if request.path_info in health.PATHS else self._admit(request)
+        headers = response.headers
+        headers["X-Request-ID"] = request_id
+        headers["X-Content-Type-Options"] = "nosniff"
+        if headers.get("Content-Type", "").startswith("text/html"):
+            for name, value in _HTML_HEADERS.items():
+                headers.setdefault(name, value)
+        return response
+
+    def _admit(self, request: HttpRequest) -> HttpResponseBase:
+        try:
+            refusal = gate.decide(request).refusal
+            if refusal is not None:
+                return problem_response(403, code=refusal.code, detail=refusal.detail)
+            request.get_host()
+            if "HTTP_TRANSFER_ENCODING" in request.META:
+                admit_chunked(request)
+        except DisallowedHost as error:
+            gate.log_refusal(request, "bad_host", host=request.META.get("HTTP_HOST", "")[:200])
+            return response_for(error) or problem_response(400, code="bad_host", detail="Bad host.")
+        except (BadRequest, DatabaseError) as error:
+            # Handled here and not by Django's handler, which is outside of this class and knows no request id.
+            known = response_for(error)
+            if known is None:
+                raise
+            return known
+        return self.get_response(request)

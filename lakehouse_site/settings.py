@@ -1,0 +1,216 @@
+"""All settings, from the environment (`environment.py` lists the variables, `docs/reference/settings.md` explains them)."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from lakehouse_site import VERSION
+from lakehouse_site.data_dir import make_data_dir, secret_key
+from lakehouse_site.environment import MEBIBYTE, read_all
+from lakehouse_site.logs import logging_config
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+_env: dict[str, Any] = read_all()
+
+
+def _half_of_memory_mb() -> int:
+    return int(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")) // (2 * MEBIBYTE)
+
+
+# --- what the environment says; each setting has the variable's name -----------------------------------------------
+LAKEHOUSE_DATA_DIR: Path = _env["LAKEHOUSE_DATA_DIR"] or BASE_DIR / "var"
+LAKEHOUSE_SQLITE_SYNCHRONOUS: str = _env["LAKEHOUSE_SQLITE_SYNCHRONOUS"]
+LAKEHOUSE_S3_BUCKET: str = _env["LAKEHOUSE_S3_BUCKET"]
+LAKEHOUSE_S3_ENDPOINT_URL: str = _env["LAKEHOUSE_S3_ENDPOINT_URL"]
+LAKEHOUSE_MAX_BODY_BYTES: int = _env["LAKEHOUSE_MAX_BODY_BYTES"]
+LAKEHOUSE_MAX_BATCH_ITEMS: int = _env["LAKEHOUSE_MAX_BATCH_ITEMS"]
+LAKEHOUSE_VECTOR_MEMORY_MB: int = _env["LAKEHOUSE_VECTOR_MEMORY_MB"] or _half_of_memory_mb()
+LAKEHOUSE_BIND: str = _env["LAKEHOUSE_BIND"]
+LAKEHOUSE_AUTH_TOKEN: str = _env["LAKEHOUSE_AUTH_TOKEN"]
+LAKEHOUSE_ALLOWED_IPS: str = _env["LAKEHOUSE_ALLOWED_IPS"]
+LAKEHOUSE_TRUSTED_PROXIES: str = _env["LAKEHOUSE_TRUSTED_PROXIES"]
+LAKEHOUSE_ALLOW_NON_LOOPBACK: bool = _env["LAKEHOUSE_ALLOW_NON_LOOPBACK"]
+LAKEHOUSE_ALLOWED_HOSTS: list[str] | None = _env["LAKEHOUSE_ALLOWED_HOSTS"]
+LAKEHOUSE_THROTTLE_RATES: dict[str, str] = _env["LAKEHOUSE_THROTTLE_RATES"]
+LAKEHOUSE_LOG_LEVEL: str = _env["LAKEHOUSE_LOG_LEVEL"]
+LAKEHOUSE_DEBUG: bool = _env["LAKEHOUSE_DEBUG"]
+
+make_data_dir(LAKEHOUSE_DATA_DIR)
+
+SECRET_KEY: str = _env["LAKEHOUSE_SECRET_KEY"] or secret_key(LAKEHOUSE_DATA_DIR)
+DEBUG = LAKEHOUSE_DEBUG
+ALLOWED_HOSTS = LAKEHOUSE_ALLOWED_HOSTS or (
+    # Without a token the Host header is what keeps a web page in somebody's browser (DNS rebinding) out.
+    ["*"] if LAKEHOUSE_AUTH_TOKEN and LAKEHOUSE_ALLOW_NON_LOOPBACK else ["localhost", "127.0.0.1", "[::1]"]
+)
+
+INSTALLED_APPS = [
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "rest_framework",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
+    "lakehouse_site.apps.LakehouseSiteConfig",
+    "lakehouse_site.access.apps.AccessConfig",
+    "vectors.apps.VectorsConfig",
+]
+
+MIDDLEWARE = [
+    # First: everything below it, static files included, is behind the address layer.
+    "lakehouse_site.middleware.DoorMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+]
+
+ROOT_URLCONF = "lakehouse_site.urls"
+WSGI_APPLICATION = "lakehouse_site.wsgi.application"
+# CommonMiddleware, which would redirect API calls, is not installed; the admin reads this for its own addresses.
+APPEND_SLASH = True
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ]
+        },
+    }
+]
+
+
+# --- database ------------------------------------------------------------------------------------------------------
+def _database() -> dict[str, Any]:
+    config = _env["DATABASE_URL"] or {
+        "ENGINE": "django.db.backends.sqlite3",
+        "NAME": str(LAKEHOUSE_DATA_DIR / "lakehouse.sqlite3"),
+    }
+    options = config.setdefault("OPTIONS", {})
+    config["CONN_MAX_AGE"] = None
+    if config["ENGINE"] != "django.db.backends.sqlite3":
+        return {**config, "CONN_HEALTH_CHECKS": True}
+    options.update(
+        transaction_mode="IMMEDIATE",  # a transaction that begins by reading cannot fail later for want of the lock
+        timeout=30,
+        init_command=(
+            "PRAGMA journal_mode=WAL;"
+            f"PRAGMA synchronous={LAKEHOUSE_SQLITE_SYNCHRONOUS};"
+            "PRAGMA cache_size=-16384;"  # KiB, for each thread
+            "PRAGMA mmap_size=268435456;"
+            "PRAGMA temp_store=MEMORY;"
+        ),
+    )
+    # A file, so that the threads of a test share it.
+    config["TEST"] = {"NAME": str(Path(tempfile.gettempdir()) / f"lakehouse-test-{os.getpid()}.sqlite3")}
+    return dict(config)
+
+
+DATABASES = {"default": _database()}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+# Throttling remembers its callers here; the default of 300 entries would forget them at once.
+CACHES = {
+    "default": {
+        "BACKEND": "django.core.cache.backends.locmem.LocMemCache",
+        "OPTIONS": {"MAX_ENTRIES": 100_000},
+    }
+}
+
+
+# --- object storage ------------------------------------------------------------------------------------------------
+def _object_storage() -> dict[str, Any]:
+    if not LAKEHOUSE_S3_BUCKET:
+        return {
+            "BACKEND": "django.core.files.storage.FileSystemStorage",
+            "OPTIONS": {"location": str(LAKEHOUSE_DATA_DIR / "objects")},
+        }
+    from botocore.config import Config  # takes 0.1 s to import, so only where it is needed
+
+    client_config = Config(
+        connect_timeout=5,
+        read_timeout=60,
+        retries={"max_attempts": 3, "mode": "standard"},
+        s3={"addressing_style": "path" if LAKEHOUSE_S3_ENDPOINT_URL else "auto"},
+    )
+    return {
+        "BACKEND": "storages.backends.s3.S3Storage",
+        "OPTIONS": {
+            "bucket_name": LAKEHOUSE_S3_BUCKET,
+            "endpoint_url": LAKEHOUSE_S3_ENDPOINT_URL or None,
+            "file_overwrite": False,
+            "client_config": client_config,
+        },
+    }
+
+
+STORAGES = {
+    "default": _object_storage(),
+    "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
+}
+STATIC_URL = "/static/"
+WHITENOISE_USE_FINDERS = True  # files are served from the packages, so there is no collectstatic to forget
+WHITENOISE_ALLOW_ALL_ORIGINS = False
+
+# --- HTTP ----------------------------------------------------------------------------------------------------------
+DATA_UPLOAD_MAX_MEMORY_SIZE = 2 * MEBIBYTE  # forms of the admin; API bodies have LAKEHOUSE_MAX_BODY_BYTES
+CSRF_FAILURE_VIEW = "lakehouse_site.problems.csrf_failure"
+X_FRAME_OPTIONS = "DENY"
+SESSION_COOKIE_SAMESITE = "Lax"
+# Tokens are shown once in a message; the cookie keeps them out of the database.
+MESSAGE_STORAGE = "django.contrib.messages.storage.cookie.CookieStorage"
+
+REST_FRAMEWORK = {
+    "DEFAULT_RENDERER_CLASSES": ["lakehouse_site.http.JsonRenderer", "rest_framework.renderers.BrowsableAPIRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["lakehouse_site.http.JsonParser"],
+    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "lakehouse_site.http.ContentNegotiation",
+    "DEFAULT_AUTHENTICATION_CLASSES": [
+        # The first one says what a 401 asks for.
+        "lakehouse_site.access.authentication.BearerAuthentication",
+        "lakehouse_site.access.authentication.StaffSessionAuthentication",
+    ],
+    "DEFAULT_PERMISSION_CLASSES": [
+        "lakehouse_site.access.permissions.SourceAllowed",
+        "lakehouse_site.access.permissions.ScopeAllowed",
+    ],
+    "DEFAULT_THROTTLE_CLASSES": (
+        ["lakehouse_site.access.throttling.ScopeThrottle"] if LAKEHOUSE_THROTTLE_RATES else []
+    ),
+    "DEFAULT_THROTTLE_RATES": LAKEHOUSE_THROTTLE_RATES,
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "EXCEPTION_HANDLER": "lakehouse_site.problems.exception_handler",
+    "URL_FORMAT_OVERRIDE": None,
+}
+
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Lakehouse",
+    "VERSION": VERSION,
+    "DESCRIPTION": "Named vector indexes over HTTP. Errors are `application/problem+json` (RFC 9457).",
+    # drf-spectacular's own default lets anybody in, whatever the defaults above say.
+    "SERVE_PERMISSIONS": REST_FRAMEWORK["DEFAULT_PERMISSION_CLASSES"],
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+}
+
+# --- the rest ------------------------------------------------------------------------------------------------------
+USE_TZ = True
+TIME_ZONE = "UTC"
+USE_I18N = False
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator"},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+]
+LOGGING = logging_config(LAKEHOUSE_LOG_LEVEL)

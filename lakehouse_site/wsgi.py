@@ -1,0 +1,20 @@
+"""The WSGI application, for `manage.py serve`, gunicorn or any other server.
+
+Whatever server runs it, a request that did not arrive on loopback is refused while no token is configured
+(`access/gate.py`); a server with our configuration (`manage.py serve`, `gunicorn_conf.py`) does not even start then.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+
+from django.core.wsgi import get_wsgi_application
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "lakehouse_site.settings")
+
+application = get_wsgi_application()
+
+# What is loaded now stays for ever: the collector need not walk it again and again during requests.
+gc.collect()
+gc.freeze()

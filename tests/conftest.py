@@ -1,0 +1,164 @@
+"""Fixtures of the whole suite: data directories, and real servers on them.
+
+`server` is fresh for one test, which may do to it what it likes; `shared_server` lives as long as the run, for tests
+that give their indexes names of their own (`index_name`). Both are on the database of the run, see
+`tests/environment.py`. `make_server` starts as many as a test needs.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Generator, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any, Protocol
+
+import httpx
+import pytest
+from django.conf import settings
+
+from tests.environment import postgres_url
+from tests.postgres import create_database, drop_database
+from tests.processes import Server, copy_data, environment_for, run_manage
+
+LOG_TAIL_CHARACTERS = 8_000
+_servers_key = pytest.StashKey[list[Server]]()
+
+
+class MakeServer(Protocol):
+    """Start a server on data of its own; keyword arguments are further environment variables."""
+
+    def __call__(self, **environment: str) -> Server: ...
+
+
+@pytest.fixture
+def data_dir(tmp_path: Path) -> Path:
+    """An empty data directory."""
+    folder = tmp_path / "data"
+    folder.mkdir()
+    return folder
+
+
+@pytest.fixture
+def index_name() -> str:
+    """A name no other test uses."""
+    return f"index-{secrets.token_hex(6)}"
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings(
+    django_db_modify_db_settings_parallel_suffix: None, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """On SQLite, test on a file: a database in memory has no WAL and no second process."""
+    database = settings.DATABASES["default"]
+    if database["ENGINE"].endswith("sqlite3"):
+        database.setdefault("TEST", {})["NAME"] = str(tmp_path_factory.mktemp("database") / "test.sqlite3")
+
+
+@contextmanager
+def _new_database(template_url: str | None = None) -> Iterator[str | None]:
+    """Make a database of the run's kind: its URL, or None for the SQLite file in the data directory."""
+    admin_url = postgres_url()
+    if admin_url is None:
+        yield None
+        return
+    name = f"lakehouse_{secrets.token_hex(6)}"
+    template = template_url.rsplit("/", 1)[1] if template_url else None
+    try:
+        yield create_database(admin_url, name, template=template)
+    finally:
+        drop_database(admin_url, name)
+
+
+@pytest.fixture
+def empty_database() -> Iterator[str | None]:
+    """DATABASE_URL of an empty database; None on SQLite, where the file in the data directory is one."""
+    with _new_database() as database_url:
+        yield database_url
+
+
+@pytest.fixture(scope="session")
+def migrated_template(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, str | None]]:
+    """Data that is migrated once and copied for each server: the folder and, on Postgres, the URL."""
+    folder = tmp_path_factory.mktemp("template")
+    with _new_database() as database_url:
+        run_manage("migrate", "--verbosity", "0", environment=environment_for(folder, database_url))
+        yield folder, database_url
+
+
+@contextmanager
+def _running_server(
+    template: tuple[Path, str | None], folder: Path, environment: dict[str, str]
+) -> Generator[Server, None, None]:
+    template_dir, template_url = template
+    copy_data(template_dir, folder)
+    with _new_database(template_url) as database_url:
+        server = Server(folder, database_url, environment)
+        try:
+            server.start()
+            yield server
+        finally:
+            server.kill()
+
+
+@pytest.fixture
+def make_server(
+    request: pytest.FixtureRequest, migrated_template: tuple[Path, str | None], tmp_path: Path
+) -> Iterator[MakeServer]:
+    """A function that starts servers, each on data of its own; all end with the test."""
+    started = request.node.stash.setdefault(_servers_key, [])
+    with ExitStack() as stack:
+
+        def make(**environment: str) -> Server:
+            folder = tmp_path / f"server-{len(started)}"
+            server = stack.enter_context(_running_server(migrated_template, folder, environment))
+            started.append(server)
+            return server
+
+        yield make
+
+
+@pytest.fixture
+def server(make_server: MakeServer) -> Server:
+    """A server for this test alone."""
+    return make_server()
+
+
+@pytest.fixture(scope="session")
+def _session_server(
+    migrated_template: tuple[Path, str | None], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Server]:
+    with _running_server(migrated_template, tmp_path_factory.mktemp("shared-server"), {}) as server:
+        yield server
+
+
+@pytest.fixture
+def shared_server(request: pytest.FixtureRequest, _session_server: Server) -> Server:
+    """A server that other tests use too: never stop it, and touch only indexes this test has made."""
+    request.node.stash.setdefault(_servers_key, []).append(_session_server)
+    return _session_server
+
+
+@pytest.fixture
+def make_http() -> Iterator[Callable[[Server], httpx.Client]]:
+    """A function that opens an HTTP client on a server; all are closed with the test."""
+    with ExitStack() as stack:
+
+        def make(server: Server, **options: Any) -> httpx.Client:
+            # trust_env off: a proxy of the machine has no business on the loopback address.
+            client = httpx.Client(base_url=server.base_url, timeout=60, trust_env=False, **options)
+            return stack.enter_context(client)
+
+        yield make
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Show what the servers of a failed test wrote."""
+    report = yield
+    if report.failed:
+        for server in item.stash.get(_servers_key, []):
+            report.sections.append((f"log of the server at {server.base_url}", server.log()[-LOG_TAIL_CHARACTERS:]))
+    return report

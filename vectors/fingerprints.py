@@ -1,0 +1,57 @@
+"""Which labels hold exactly this vector.
+
+A graph is approximate even about what it holds: on 20,000 real embeddings one stored vector in 20,000 is not found by
+searching for it. Looking the vector up by its hash as well makes sure that whatever is stored finds itself.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Hashes = NDArray[np.int64]
+Labels = NDArray[np.int64]
+
+
+class Fingerprints:
+    """A growing map from vectors to labels, in sorted runs: 16 bytes an item where a dictionary takes 100.
+
+    Notes
+    -----
+    A new run is merged into its neighbour until that is more than twice as long, so there are O(log n) runs and an
+    addition costs O(log n) amortised. Labels of removed vectors stay; the caller leaves them out.
+    """
+
+    def __init__(self) -> None:
+        self._runs: list[tuple[Hashes, Labels]] = []
+
+    def add(self, labels: Labels, vectors: NDArray[Any]) -> None:
+        """Remember the labels of rows of shape (n, d)."""
+        run = _sorted(fingerprints(vectors), labels)
+        while self._runs and len(self._runs[-1][0]) <= 2 * len(run[0]):
+            last = self._runs.pop()
+            run = _sorted(np.concatenate((last[0], run[0])), np.concatenate((last[1], run[1])))
+        self._runs.append(run)
+
+    def labels(self, vector: NDArray[Any]) -> list[int]:
+        """Return the labels under which this row of shape (d,) was added, and, once in 2**64, of another one."""
+        wanted = hash(vector.tobytes())
+        found: list[int] = []
+        for hashes, labels in self._runs:
+            start = int(hashes.searchsorted(wanted))
+            while start < len(hashes) and hashes[start] == wanted:
+                found.append(int(labels[start]))
+                start += 1
+        return found
+
+
+def fingerprints(vectors: NDArray[Any]) -> Hashes:
+    """Return a 64-bit hash of each row's bytes, shape (n,); it differs from process to process."""
+    return np.array([hash(row.tobytes()) for row in vectors], np.int64)
+
+
+def _sorted(hashes: Hashes, labels: Labels) -> tuple[Hashes, Labels]:
+    order = np.argsort(hashes, kind="stable")
+    return hashes[order], labels[order]

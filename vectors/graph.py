@@ -1,0 +1,219 @@
+"""The searchable form of one index in memory: an exact tail, and an hnswlib graph once the index is large.
+
+It is derived from rows and holds no ids and no metadata, only labels: the sequence number of an item's last vector
+change. What it answers are candidates; `search.py` reads their rows and decides.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from itertools import islice
+
+import numpy as np
+
+from vectors.distances import Distance, Float32Rows, is_float32_safe, prepare
+from vectors.hnsw import HnswGraph
+from vectors.locks import FairReadWriteLock
+from vectors.tail import Hits, Labels, Tail
+
+GRAPH_MIN_ITEMS = 10_000
+"""Up to here brute force is as fast as a graph, and perfect."""
+
+SPARE_NEIGHBOURS = 4
+"""Asked of hnswlib beyond k, so that float32 noise at the k-th place is settled by exact distances."""
+
+CHUNK_SECONDS = 0.004
+"""How long one insertion into hnswlib may keep searches waiting; the size of a chunk follows from it."""
+
+MIN_CHUNK, MAX_CHUNK = 4, 1024
+
+REBUILD_TOMBSTONE_SHARE = 0.4
+"""Above this share of dead labels a new graph is grown and the old one drained into it."""
+
+BYTES_PER_KNOWN_ITEM = 110
+"""A dictionary entry of two integers."""
+
+
+@dataclass(frozen=True, slots=True)
+class GraphParams:
+    """What shapes a graph: fixed when the index is created."""
+
+    dimension: int
+    distance: Distance
+    m: int
+    ef_construction: int
+    ef_search: int
+
+
+Change = tuple[int, int, int, bool, bytes]
+"""The present state of one row: row id, seq, label, whether it is deleted, little-endian float32 (empty then).
+
+A plain tuple: the garbage collector stops looking at it, which objects of a class would not allow it.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Candidates:
+    """Labels that may be nearest to one query, and whether none of the true k nearest can be missing."""
+
+    labels: Labels
+    is_exact: bool
+
+
+class SearchGraph:
+    """Search, apply changes, and move rows from the tail into the graph: each safe from any thread.
+
+    Parameters
+    ----------
+    params
+        Those of the index.
+    graph_min_items
+        The number of live items above which a graph is built.
+    """
+
+    def __init__(self, params: GraphParams, graph_min_items: int = GRAPH_MIN_ITEMS) -> None:
+        self.params = params
+        self._graph_min_items = graph_min_items
+        self._lock = FairReadWriteLock()
+        self._label_of_row: dict[int, int] = {}
+        self._tail = Tail(params.dimension, params.distance)
+        self._outliers = Tail(params.dimension, params.distance, np.float64)
+        self._graph: HnswGraph | None = None
+        self._retiring: HnswGraph | None = None
+        self._retiring_labels: set[int] = set()
+        self._chunk = 32
+
+    def __len__(self) -> int:
+        return len(self._label_of_row)
+
+    @property
+    def size_bytes(self) -> int:
+        """Memory held, without the interpreter's own overhead."""
+        parts = (self._tail, self._outliers, self._graph, self._retiring)
+        return sum(part.size_bytes for part in parts if part) + len(self) * BYTES_PER_KNOWN_ITEM
+
+    @property
+    def has_work(self) -> bool:
+        """Whether `move_chunk` has something to do."""
+        if self._graph is None:
+            return len(self._tail) > self._graph_min_items
+        return len(self._tail) > 0 or self._retiring is not None or _needs_rebuild(self._graph)
+
+    def apply(self, changes: Sequence[Change]) -> None:
+        """Bring the memory up to these rows; only one thread at a time may call it.
+
+        Parameters
+        ----------
+        changes
+            Rows in the order of their sequence numbers.
+        """
+        dead: list[int] = []
+        labels: list[int] = []
+        fresh: list[bytes] = []
+        known = self._label_of_row
+        for row, _, label, is_deleted, vector in changes:
+            old = known.get(row)
+            if old is not None and (is_deleted or old != label):
+                dead.append(old)
+                del known[row]
+            if not is_deleted and old != label:
+                known[row] = label
+                labels.append(label)
+                fresh.append(vector)
+        if dead or fresh:
+            self._replace(np.array(dead, np.int64), np.array(labels, np.int64), self._prepared(fresh))
+
+    def search(self, queries: Float32Rows, k: int) -> list[Candidates] | None:
+        """Return candidates for each query, or None when hnswlib cannot answer and the rows must be searched.
+
+        Parameters
+        ----------
+        queries
+            Shape (b, dimension), float32, finite, as the caller sent them.
+        k
+            How many neighbours are wanted.
+        """
+        prepared = prepare(queries, self.params.distance)
+        if not is_float32_safe(prepared).all() and (self._graph is not None or len(self._tail)):
+            return None
+        threads = 1 if len(queries) < 8 else -1
+        with self._lock.read():
+            exact = [self._tail.search(prepared, k)] if len(self._tail) else []
+            if len(self._outliers):
+                exact.append(self._outliers.search(prepared, k))
+            near = [
+                graph.search(prepared, k + SPARE_NEIGHBOURS, threads) for graph in (self._retiring, self._graph) if graph
+            ]
+        found = [labels for labels in near if labels is not None]
+        if len(found) < len(near):
+            return None
+        return [_union([part[i] for part in exact], [labels[i] for labels in found]) for i in range(len(queries))]
+
+    def move_chunk(self, threads: int, seconds: float = CHUNK_SECONDS) -> bool:
+        """Move a few rows into the hnswlib graph; return whether more is to be done.
+
+        Only one thread at a time may call it. Searches wait for about `seconds`; the number of rows follows from it.
+        """
+        if not self.has_work:
+            return False
+        with self._lock.write():
+            if self._graph is None:
+                self._graph = HnswGraph(**asdict(self.params))
+            elif self._retiring is None and _needs_rebuild(self._graph):
+                self._retiring, self._graph = self._graph, HnswGraph(**asdict(self.params))
+                self._retiring_labels = self._retiring.live_labels()
+            started = time.perf_counter()
+            moved = self._move(self._graph, threads)
+            elapsed = time.perf_counter() - started
+        if moved == self._chunk or elapsed > seconds:
+            self._chunk = min(max(int(self._chunk * seconds / max(elapsed, 1e-6)), MIN_CHUNK), MAX_CHUNK)
+        return self.has_work
+
+    def _move(self, graph: HnswGraph, threads: int) -> int:
+        if len(self._tail):
+            labels, vectors = self._tail.oldest(self._chunk)
+            graph.add(labels, np.asarray(vectors, np.float32), threads)
+            self._tail.drop_oldest(len(labels))
+            return len(labels)
+        if self._retiring is None:
+            return 0
+        labels = np.fromiter(islice(self._retiring_labels, self._chunk), np.int64)
+        if len(labels):
+            graph.add(labels, self._retiring.vectors(labels), threads)
+            self._retiring.remove(labels)
+            self._retiring_labels.difference_update(labels.tolist())
+        if not self._retiring_labels:
+            self._retiring = None
+        return len(labels)
+
+    def _replace(self, dead: Labels, labels: Labels, vectors: Float32Rows) -> None:
+        safe = is_float32_safe(vectors)
+        with self._lock.write():
+            self._remove(dead)
+            self._tail.append(labels[safe], vectors[safe])
+            self._outliers.append(labels[~safe], vectors[~safe])
+
+    def _prepared(self, vectors: list[bytes]) -> Float32Rows:
+        rows = np.frombuffer(b"".join(vectors), "<f4").reshape(-1, self.params.dimension)
+        return prepare(rows.astype(np.float32, copy=False), self.params.distance)
+
+    def _remove(self, dead: Labels) -> None:
+        missing = self._outliers.remove(self._tail.remove(dead))
+        if self._retiring is not None:
+            retiring = np.array([label in self._retiring_labels for label in missing.tolist()], np.bool_)
+            self._retiring.remove(missing[retiring])
+            self._retiring_labels.difference_update(missing[retiring].tolist())
+            missing = missing[~retiring]
+        if self._graph is not None:
+            self._graph.remove(missing)
+
+
+def _needs_rebuild(graph: HnswGraph) -> bool:
+    return graph.tombstones > REBUILD_TOMBSTONE_SHARE * (len(graph) + graph.tombstones)
+
+
+def _union(exact: list[Hits], near: list[Labels]) -> Candidates:
+    labels = np.concatenate([hits.labels for hits in exact] + near) if exact or near else np.empty(0, np.int64)
+    return Candidates(labels, is_exact=not near)

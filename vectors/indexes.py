@@ -1,0 +1,143 @@
+"""Indexes as such: create, look up, list, drop."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.db import IntegrityError
+from django.db.models import QuerySet
+from django.utils import timezone
+
+from lakehouse_site.errors import IndexExists, IndexNotFound
+from vectors import rows
+from vectors.models import IndexHead, VectorIndex
+from vectors.replicas import replicas
+from vectors.rows import IndexState
+from vectors.transactions import run_write
+from vectors.validation import NewIndex
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class IndexInfo:
+    """An index as callers see it."""
+
+    name: str
+    dimension: int
+    distance: str
+    m: int
+    ef_construction: int
+    ef_search: int
+    count: int
+    seq: int
+    created_at: datetime
+    updated_at: datetime
+    snapshot: dict[str, Any] | None = None
+
+
+def create_index(*, new: NewIndex) -> IndexInfo:
+    """Create an empty index.
+
+    Raises
+    ------
+    IndexExists
+        The name is taken.
+    """
+    now = timezone.now()
+
+    def work() -> VectorIndex:
+        index = VectorIndex.objects.create(
+            name=new.name,
+            dimension=new.dimension,
+            distance=new.distance,
+            m=new.m,
+            ef_construction=new.ef_construction,
+            ef_search=new.ef_search,
+            created_at=now,
+        )
+        IndexHead.objects.create(index=index, updated_at=now)
+        return index
+
+    try:
+        index = run_write(work)
+    except IntegrityError as error:
+        raise IndexExists(new.name) from error
+    logger.info("index created", extra={"index": index.name, "dimension": index.dimension})
+    return describe(index)
+
+
+def drop_index(*, name: str) -> None:
+    """Delete an index with all its rows. The name is free at once.
+
+    Raises
+    ------
+    IndexNotFound
+        No index has this name.
+    """
+    state = index_state(name=name)
+
+    def work() -> None:
+        # The head first: writes in flight hold it, and later ones then find nothing.
+        if not IndexHead.objects.filter(pk=state.id).delete()[0]:
+            raise IndexNotFound(name)
+        rows.drop_items(state.id)
+        VectorIndex.objects.filter(pk=state.id).delete()
+
+    run_write(work)
+    replicas.forget_name(name)
+    replicas.forget(state.id)
+    logger.info("index dropped", extra={"index": name, "items": state.live_count})
+
+
+def index_state(*, name: str) -> IndexState:
+    """Return the present state of an index.
+
+    Raises
+    ------
+    IndexNotFound
+        No index has this name.
+    """
+    state = rows.read_state(name)
+    if state is None:
+        replicas.forget_name(name)
+        raise IndexNotFound(name)
+    return state
+
+
+def index_info(*, name: str) -> IndexInfo:
+    """Return what is told of an index.
+
+    Raises
+    ------
+    IndexNotFound
+        No index has this name.
+    """
+    index = list_indexes().filter(name=name).first()
+    if index is None:
+        raise IndexNotFound(name)
+    return describe(index)
+
+
+def list_indexes() -> QuerySet[VectorIndex]:
+    """Return all indexes by name, with their heads."""
+    return VectorIndex.objects.select_related("head").order_by("name")
+
+
+def describe(index: VectorIndex) -> IndexInfo:
+    """Return what is told of this index."""
+    return IndexInfo(
+        name=index.name,
+        dimension=index.dimension,
+        distance=index.distance,
+        m=index.m,
+        ef_construction=index.ef_construction,
+        ef_search=index.ef_search,
+        count=index.head.live_count,
+        seq=index.head.last_seq,
+        created_at=index.created_at,
+        updated_at=index.head.updated_at,
+    )

@@ -1,0 +1,202 @@
+"""What the OpenAPI document says of each call. Field names come from `validation.py`, so the two cannot part."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
+
+from vectors import items, validation
+from vectors.distances import DISTANCES
+from vectors.fields import MAX_KEY_LENGTH
+
+Schema = dict[str, Any]
+Method = TypeVar("Method", bound=Callable[..., Any])
+
+_INTEGER: Schema = {"type": "integer"}
+_BOOLEAN: Schema = {"type": "boolean"}
+_STRING: Schema = {"type": "string"}
+_TIME: Schema = {"type": "string", "format": "date-time"}
+_NUMBERS: Schema = {"type": "array", "items": {"type": "number"}}
+_BASE64: Schema = {"type": "string", "format": "byte", "description": "Base64 of little-endian float32."}
+_KEY: Schema = {"type": "string", "minLength": 1, "maxLength": MAX_KEY_LENGTH}
+_KEYS: Schema = {"type": "array", "items": _KEY}
+_METADATA: Schema = {"type": "object", "nullable": True, "additionalProperties": True}
+_INCLUDE: Schema = {"type": "array", "items": {"type": "string", "enum": list(validation.INCLUDE)}}
+_NAME: Schema = {"type": "string", "pattern": f"^{validation.NAME.pattern}$"}
+
+
+def _object(properties: Schema, required: Sequence[str] | None = None) -> Schema:
+    needed = list(properties) if required is None else list(required)
+    return {"type": "object", "properties": properties} | ({"required": needed} if needed else {})
+
+
+def _list(item: Schema) -> Schema:
+    return {"type": "array", "items": item}
+
+
+def _within(low: int, high: int, default: int | None = None) -> Schema:
+    limits: Schema = {"type": "integer", "minimum": low, "maximum": high}
+    return limits if default is None else {**limits, "default": default}
+
+
+_SEARCH_OPTIONS: Schema = {
+    "k": _within(1, validation.MAX_K, validation.DEFAULT_K),
+    "exact": {"type": "boolean", "default": False},
+    "include": {**_INCLUDE, "default": ["metadata"]},
+    "max_distance": {"type": "number", "nullable": True},
+}
+_NEW_INDEX = _object(
+    {
+        "name": _NAME,
+        "dimension": _within(1, validation.MAX_DIMENSION),
+        "distance": {"type": "string", "enum": list(DISTANCES), "default": "cosine"},
+        "m": _within(2, validation.MAX_M, validation.DEFAULT_M),
+        "ef_construction": _within(1, validation.MAX_EF, validation.DEFAULT_EF_CONSTRUCTION),
+        "ef_search": _within(1, validation.MAX_EF, validation.DEFAULT_EF_SEARCH),
+    },
+    ["name", "dimension"],
+)
+_NEW_ITEM = _object({"id": _KEY, "vector": _NUMBERS, "vector_b64": _BASE64, "metadata": _METADATA}, ["id"])
+_SEARCH = _object(
+    {"vector": _NUMBERS, "vectors": _list(_NUMBERS), "vector_b64": _BASE64, "id": _KEY, **_SEARCH_OPTIONS}, []
+)
+_MULTI_SEARCH = _object(
+    {"indexes": _list(_NAME), "vector": _NUMBERS, "vector_b64": _BASE64, **_SEARCH_OPTIONS}, ["indexes"]
+)
+_MERGE = _object(
+    {
+        "dest": _NAME,
+        "clear_source": {"type": "boolean", "default": False},
+        "on_conflict": {"type": "string", "enum": list(validation.ON_CONFLICT), "default": "skip"},
+        "dry_run": {"type": "boolean", "default": False},
+    },
+    ["dest"],
+)
+
+_INFO = _object(
+    {
+        "name": _NAME,
+        "dimension": _INTEGER,
+        "distance": {"type": "string", "enum": list(DISTANCES)},
+        "m": _INTEGER,
+        "ef_construction": _INTEGER,
+        "ef_search": _INTEGER,
+        "count": _INTEGER,
+        "seq": _INTEGER,
+        "created_at": _TIME,
+        "updated_at": _TIME,
+        "snapshot": {"type": "object", "nullable": True},
+    }
+)
+_ITEM = _object({"id": _KEY, "metadata": _METADATA, "vector": _NUMBERS}, ["id"])
+_HIT = _object({"id": _KEY, "distance": {"type": "number"}, "metadata": _METADATA, "vector": _NUMBERS}, ["id", "distance"])
+_URI: Schema = {"type": "string", "format": "uri", "nullable": True}
+_MERGED = _object(
+    {"source": _NAME, "dest": _NAME}
+    | dict.fromkeys(
+        ("scanned", "added", "overwritten", "skipped", "deleted", "source_count", "dest_count"), _INTEGER
+    )
+)
+
+PROBLEM = _object(
+    {
+        "type": _STRING,
+        "title": _STRING,
+        "status": _INTEGER,
+        "detail": _STRING,
+        "code": _STRING,
+        "request_id": _STRING,
+        "errors": _list(_object({"pointer": _STRING, "code": _STRING, "detail": _STRING})),
+    },
+    ["type", "title", "status", "detail", "code", "request_id"],
+)
+
+
+def _query(name: str, schema: Schema, description: str) -> OpenApiParameter:
+    return OpenApiParameter(name, schema, OpenApiParameter.QUERY, description=description)
+
+
+# operation: (summary, request body, status, answer, query parameters)
+CALLS: dict[str, tuple[str, Schema | None, int, Schema | None, list[OpenApiParameter]]] = {
+    "index_list": (
+        "List indexes",
+        None,
+        200,
+        _object({"count": _INTEGER, "next": _URI, "previous": _URI, "results": _list(_INFO)}),
+        [
+            _query("limit", _within(1, 1_000, 100), "Indexes a page."),
+            _query("offset", {"type": "integer", "minimum": 0, "default": 0}, "Indexes to pass over."),
+        ],
+    ),
+    "index_create": ("Create an index", _NEW_INDEX, 201, _INFO, []),
+    "index_get": ("Get an index", None, 200, _INFO, []),
+    "index_delete": ("Delete an index with its items", None, 204, None, []),
+    "add": (
+        "Add or replace items",
+        _object({"items": _list(_NEW_ITEM)}),
+        200,
+        _object(dict.fromkeys(("added", "updated", "count", "seq"), _INTEGER)),
+        [],
+    ),
+    "search": (
+        "Find the nearest items",
+        _SEARCH,
+        200,
+        _object(
+            {"results": _list({"oneOf": [_HIT, _list(_HIT)]}), "exact": _BOOLEAN, "seq": _INTEGER},
+        ),
+        [],
+    ),
+    "multi_search": (
+        "Find the nearest items of several indexes",
+        _MULTI_SEARCH,
+        200,
+        _object({"results": _list({"allOf": [_HIT, _object({"index": _NAME})]}), "exact": _BOOLEAN}),
+        [],
+    ),
+    "fetch": (
+        "Fetch items by id",
+        _object({"ids": _KEYS, "include": {**_INCLUDE, "default": list(validation.INCLUDE)}}, ["ids"]),
+        200,
+        _object({"items": _list(_ITEM), "missing": _KEYS}),
+        [],
+    ),
+    "delete": (
+        "Delete items by id",
+        _object({"ids": _KEYS}),
+        200,
+        _object({"deleted": _INTEGER, "missing": _KEYS, "seq": _INTEGER}),
+        [],
+    ),
+    "items": (
+        "List items",
+        None,
+        200,
+        _object({"items": _list(_ITEM), "next": {"type": "string", "nullable": True}}),
+        [
+            _query("cursor", _STRING, "The value of next from the page before."),
+            _query("limit", _within(1, items.MAX_PAGE_ITEMS, items.DEFAULT_PAGE_ITEMS), "Items a page."),
+            _query("include", _STRING, "Comma-separated: metadata, vector. Default: metadata."),
+        ],
+    ),
+    "merge": ("Merge this index into another", _MERGE, 200, _MERGED, []),
+}
+
+
+def describes(call: str) -> Callable[[Method], Method]:
+    """Attach the description of a call to a view's method."""
+    summary, body, status, answer, parameters = CALLS[call]
+    done = OpenApiResponse(answer, "Done.")
+    problem = OpenApiResponse(PROBLEM, "A problem: what is wrong and what to do.")
+    return extend_schema(
+        operation_id=call,
+        summary=summary,
+        parameters=parameters,
+        request=None if body is None else {"application/json": body},
+        responses={
+            (status, "application/json") if answer else status: done,
+            ("4XX", "application/problem+json"): problem,
+        },
+    )

@@ -1,0 +1,212 @@
+"""The SQL of the hot paths, for SQLite and Postgres: everything here touches many rows, or runs at every search.
+
+Through the ORM the same statements cost 2 to 5 times as much (1,000 rows of 768 numbers: 35 ms against 16 ms to write,
+an order of magnitude more to read), so this one module goes to the drivers. All else uses the ORM.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import orjson
+import psycopg
+from django.db import connection
+
+from vectors.distances import Distance
+from vectors.graph import Change, GraphParams
+
+Buffer = bytes | memoryview
+
+
+@dataclass(frozen=True, slots=True)
+class IndexState:
+    """What a search needs to know of an index, as of one moment."""
+
+    id: uuid.UUID
+    name: str
+    dimension: int
+    distance: Distance
+    m: int
+    ef_construction: int
+    ef_search: int
+    last_seq: int
+    live_count: int
+    tombstone_floor: int
+
+    @property
+    def graph_params(self) -> GraphParams:
+        return GraphParams(self.dimension, self.distance, self.m, self.ef_construction, self.ef_search)
+
+
+class LiveRow(NamedTuple):
+    """An item that is not deleted; `vector` is None where it was not asked for."""
+
+    key: str
+    metadata: str | None
+    vector: bytes | None
+
+
+class HitRow(NamedTuple):
+    """The live item that has this label."""
+
+    label: int
+    key: str
+    metadata: str | None
+    vector: bytes
+
+
+class StoredRow(NamedTuple):
+    """What a write has to know of a row that exists, tombstones included."""
+
+    key: str
+    label: int
+    is_deleted: bool
+    vector: bytes
+
+
+class NewRow(NamedTuple):
+    """A row to insert, or to put in the place of the one with the same key."""
+
+    key: str
+    seq: int
+    label: int
+    metadata: str | None
+    vector: Buffer
+
+
+_STATE = """
+SELECT i.id, i.name, i.dimension, i.distance, i.m, i.ef_construction, i.ef_search,
+       h.last_seq, h.live_count, h.tombstone_floor
+FROM vectors_vectorindex i JOIN vectors_indexhead h ON h.index_id = i.id WHERE i.name = %s
+"""
+_CHANGES = """
+SELECT id, seq, label, deleted, vector FROM vectors_vectoritem
+WHERE index_id = %s AND seq > %s {live} ORDER BY seq LIMIT %s
+"""
+_HITS = """
+SELECT label, key, metadata, vector FROM vectors_vectoritem
+WHERE index_id = %s AND label {among} AND NOT deleted
+"""
+_STORED = """
+SELECT key, label, deleted, vector FROM vectors_vectoritem WHERE index_id = %s AND key {among}
+"""
+_LIVE_BY_KEY = """
+SELECT key, metadata, {vector} FROM vectors_vectoritem WHERE index_id = %s AND key {among} AND NOT deleted
+"""
+_LIVE_AFTER = """
+SELECT key, metadata, {vector} FROM vectors_vectoritem
+WHERE index_id = %s AND key > %s AND NOT deleted ORDER BY key LIMIT %s
+"""
+_UPSERT = """
+INSERT INTO vectors_vectoritem (index_id, key, seq, label, metadata, vector, deleted)
+{source}
+ON CONFLICT (index_id, key) DO UPDATE SET seq = excluded.seq, label = excluded.label, vector = excluded.vector,
+    deleted = excluded.deleted{metadata}
+"""
+_TOMBSTONE = """
+UPDATE vectors_vectoritem SET deleted = TRUE, metadata = NULL, vector = {empty}, seq = {seq} {source}
+"""
+_SET_METADATA = ", metadata = excluded.metadata"
+
+
+def read_state(name: str) -> IndexState | None:
+    """Return the state of the index with this name; one indexed look-up."""
+    found = _select(_STATE, [name])
+    if not found:
+        return None
+    index_id, *rest = found[0]
+    return IndexState(index_id if isinstance(index_id, uuid.UUID) else uuid.UUID(index_id), *rest)
+
+
+def changes_after(index_id: uuid.UUID, seq: int, limit: int, *, live_only: bool = False) -> Sequence[Change]:
+    """Return up to `limit` rows changed after `seq`, in the order of their sequence numbers."""
+    sql = _CHANGES.format(live="AND NOT deleted" if live_only else "")
+    return _select(sql, [_id(index_id), seq, limit])
+
+
+def hits(index_id: uuid.UUID, labels: Sequence[int]) -> list[HitRow]:
+    """Return the live rows with these labels, in any order; labels that are gone are left out."""
+    return [HitRow(*row) for row in _select(_HITS, [_id(index_id), _many(labels)])]
+
+
+def stored(index_id: uuid.UUID, keys: Sequence[str]) -> dict[str, StoredRow]:
+    """Return the rows with these keys, tombstones included."""
+    return {row[0]: StoredRow(*row) for row in _select(_STORED, [_id(index_id), _many(keys)])}
+
+
+def live_by_key(index_id: uuid.UUID, keys: Sequence[str], *, with_vector: bool) -> dict[str, LiveRow]:
+    """Return the live rows with these keys."""
+    sql = _LIVE_BY_KEY.format(vector="vector" if with_vector else "NULL", among="{among}")
+    return {row[0]: LiveRow(*row) for row in _select(sql, [_id(index_id), _many(keys)])}
+
+
+def live_after(index_id: uuid.UUID, key: str, limit: int, *, with_vector: bool) -> list[LiveRow]:
+    """Return up to `limit` live rows with a greater key, by key."""
+    sql = _LIVE_AFTER.format(vector="vector" if with_vector else "NULL")
+    return [LiveRow(*row) for row in _select(sql, [_id(index_id), key, limit])]
+
+
+def upsert(index_id: uuid.UUID, rows: Sequence[NewRow], *, keep_metadata: bool) -> None:
+    """Insert rows or replace those with the same key; `keep_metadata` leaves what is stored there alone."""
+    if not rows:
+        return
+    metadata = "" if keep_metadata else _SET_METADATA
+    if connection.vendor == "sqlite":
+        sql = _UPSERT.format(source="VALUES (?, ?, ?, ?, ?, ?, FALSE)", metadata=metadata)
+        _execute_many(sql, [(index_id.hex, *row) for row in rows])
+        return
+    source = (
+        "SELECT %s, key, seq, label, metadata, vector, FALSE FROM "
+        "unnest(%s::text[], %s::bigint[], %s::bigint[], %s::text[], %s::bytea[]) "
+        "AS new (key, seq, label, metadata, vector)"
+    )
+    columns: list[list[Any]] = [list(column) for column in zip(*rows, strict=True)]
+    _select(_UPSERT.format(source=source, metadata=metadata), [index_id, *columns])
+
+
+def bury(index_id: uuid.UUID, keys: Sequence[str], seqs: Sequence[int]) -> None:
+    """Turn rows into tombstones: vector and metadata go, key and label stay."""
+    if not keys:
+        return
+    if connection.vendor == "sqlite":
+        sql = _TOMBSTONE.format(empty="x''", seq="?", source="WHERE index_id = ? AND key = ?")
+        _execute_many(sql, [(seq, index_id.hex, key) for key, seq in zip(keys, seqs, strict=True)])
+        return
+    source = (
+        "FROM unnest(%s::text[], %s::bigint[]) AS gone (key, seq) "
+        "WHERE vectors_vectoritem.index_id = %s AND vectors_vectoritem.key = gone.key"
+    )
+    _select(_TOMBSTONE.format(empty="''::bytea", seq="gone.seq", source=source), [list(keys), list(seqs), index_id])
+
+
+def drop_items(index_id: uuid.UUID) -> None:
+    """Delete every row of an index."""
+    _select("DELETE FROM vectors_vectoritem WHERE index_id = %s", [_id(index_id)])
+
+
+def _id(index_id: uuid.UUID) -> str | uuid.UUID:
+    return index_id.hex if connection.vendor == "sqlite" else index_id
+
+
+def _many(values: Sequence[Any]) -> Any:
+    # One parameter, so that the statement is the same for any number and stays prepared.
+    return orjson.dumps(values).decode() if connection.vendor == "sqlite" else list(values)
+
+
+def _select(sql: str, params: Sequence[Any]) -> list[Any]:
+    connection.ensure_connection()
+    with connection.wrap_database_errors:
+        if connection.vendor == "sqlite":
+            text = sql.replace("{among}", "IN (SELECT value FROM json_each(%s))").replace("%s", "?")
+            return list(connection.connection.execute(text, params).fetchall())
+        cursor = psycopg.Cursor(connection.connection)
+        cursor.execute(sql.replace("{among}", "= ANY(%s)"), params, prepare=True, binary=True)
+        return cursor.fetchall() if cursor.description else []
+
+
+def _execute_many(sql: str, rows: Sequence[Sequence[Any]]) -> None:
+    with connection.wrap_database_errors:
+        connection.connection.executemany(sql, rows)

@@ -1,0 +1,177 @@
+"""One search, end to end: graph proposes labels, rows decide.
+
+Every candidate's row is read from the database and measured exactly. A candidate whose label is gone has been changed
+or deleted since the graph saw it: then the graph catches up and is asked again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from lakehouse_site.errors import IndexNotFound, InvalidInput, ItemNotFound
+from vectors import rows
+from vectors.distances import Distance, Float32Rows, measure, prepare_wide
+from vectors.exact import nearest, row_norms
+from vectors.indexes import index_state
+from vectors.replicas import replicas
+from vectors.rows import HitRow, IndexState
+from vectors.validation import Query
+
+MAX_REFILLS = 5
+LABELS_PER_READ = 8_192
+SCAN_PAGE_ROWS = 2_048
+WIDE_COSINE_ERROR = 1e-11
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """An item found. `metadata` is JSON text, `vector` little-endian float32 bytes."""
+
+    key: str
+    distance: float
+    metadata: str | None
+    vector: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """Hits for each query vector, ascending by distance, then id.
+
+    `is_exact` promises that no nearer item was missed. Every write up to `seq` has been seen.
+    """
+
+    hits: list[list[Hit]]
+    is_exact: bool
+    seq: int
+
+
+def search_index(*, state: IndexState, query: Query) -> Answer:
+    """Return the items nearest to the vectors of `query`.
+
+    Raises
+    ------
+    IndexNotFound
+        The index was dropped since `state` was read.
+    ItemNotFound
+        `query.by_id` names an item that is not there.
+    """
+    vectors, k = query.vectors, query.k
+    if vectors is None:
+        vectors, k = _vector_of(state, query.by_id or ""), query.k + 1
+    answer = _search(state, vectors, k, exact=query.exact)
+    return Answer([_trim(hits, query) for hits in answer.hits], answer.is_exact, answer.seq)
+
+
+def search_indexes(*, states: Sequence[IndexState], query: Query) -> tuple[list[tuple[str, Hit]], bool]:
+    """Return the nearest items of several indexes as (index name, hit), by distance, id, and name; and if exact."""
+    answers = [(state.name, search_index(state=state, query=query)) for state in states]
+    found = [(name, hit) for name, answer in answers for hit in answer.hits[0]]
+    found.sort(key=lambda pair: (pair[1].distance, pair[1].key, pair[0]))
+    return found[: query.k], all(answer.is_exact for _, answer in answers)
+
+
+def comparable_states(*, names: Sequence[str]) -> list[IndexState]:
+    """Return the states of several indexes.
+
+    Raises
+    ------
+    IndexNotFound
+        One does not exist.
+    InvalidInput
+        They differ in dimension or distance.
+    """
+    states = [index_state(name=name) for name in names]
+    for i, state in enumerate(states):
+        for what in ("dimension", "distance"):
+            first, other = getattr(states[0], what), getattr(state, what)
+            if first != other:
+                detail = f"{state.name!r} has {what} {other}, {states[0].name!r} has {first}: search them one by one."
+                raise InvalidInput.at(f"/indexes/{i}", f"{what}_mismatch", detail)
+    return states
+
+
+def _search(state: IndexState, vectors: Float32Rows, k: int, *, exact: bool) -> Answer:
+    for _ in range(MAX_REFILLS):
+        candidates = replicas.current(state).search(vectors, k)
+        if candidates is None or (exact and not all(one.is_exact for one in candidates)):
+            break
+        hits = _read_hits(state, vectors, k, [one.labels for one in candidates])
+        if hits is not None:
+            return Answer(hits, all(one.is_exact for one in candidates), state.last_seq)
+        state = _refreshed(state)
+    # Asked for, or beyond the graph, or the nearest items change faster than a graph can follow.
+    return Answer(_scan(state, vectors, k), True, state.last_seq)
+
+
+def _refreshed(state: IndexState) -> IndexState:
+    fresh = index_state(name=state.name)
+    if fresh.id != state.id:
+        raise IndexNotFound(state.name)
+    return fresh
+
+
+def _read_hits(
+    state: IndexState, vectors: Float32Rows, k: int, labels: Sequence[np.ndarray[tuple[int], np.dtype[np.int64]]]
+) -> list[list[Hit]] | None:
+    """Return the nearest k of the labelled rows for each query, None when a label is gone."""
+    found: list[list[Hit]] = []
+    start = 0
+    while start < len(labels):
+        end, size = start + 1, len(labels[start])
+        while end < len(labels) and size + len(labels[end]) <= LABELS_PER_READ:
+            size += len(labels[end])
+            end += 1
+        wanted = labels[start].tolist() if end == start + 1 else np.unique(np.concatenate(labels[start:end])).tolist()
+        read = {row.label: row for row in rows.hits(state.id, wanted)}
+        if len(read) < len(wanted):
+            return None
+        for i in range(start, end):
+            candidates = [read[label] for label in labels[i].tolist()]
+            found.append(_rank(vectors[i], candidates, k, state.distance))
+        start = end
+    return found
+
+
+def _rank(query: Float32Rows, candidates: Sequence[HitRow | Hit], k: int, distance: Distance) -> list[Hit]:
+    if not candidates:
+        return []
+    matrix = np.frombuffer(b"".join([row.vector for row in candidates]), "<f4").reshape(len(candidates), -1)
+    distances = measure(query, matrix, distance).tolist()
+    hits = [Hit(row.key, far, row.metadata, row.vector) for far, row in zip(distances, candidates, strict=True)]
+    hits.sort(key=lambda hit: (hit.distance, hit.key))
+    return hits[:k]
+
+
+def _scan(state: IndexState, vectors: Float32Rows, k: int) -> list[list[Hit]]:
+    """Return the nearest k for each query by reading every row once, in float64."""
+    queries = prepare_wide(vectors, state.distance)
+    slack = WIDE_COSINE_ERROR if state.distance == "cosine" else 0.0
+    best: list[list[Hit]] = [[] for _ in vectors]
+    cursor = ""
+    while page := rows.live_after(state.id, cursor, SCAN_PAGE_ROWS, with_vector=True):
+        cursor = page[-1].key
+        raw = np.frombuffer(b"".join([row.vector or b"" for row in page]), "<f4").reshape(len(page), -1)
+        wide = prepare_wide(raw, state.distance)
+        for i, near in enumerate(nearest(queries, wide, row_norms(wide), k, state.distance, slack)):
+            chosen = [page[position] for position in near.positions.tolist()]
+            fresh = [HitRow(0, row.key, row.metadata, row.vector or b"") for row in chosen]
+            best[i] = _rank(vectors[i], [*best[i], *fresh], k, state.distance)
+    return best
+
+
+def _vector_of(state: IndexState, key: str) -> Float32Rows:
+    row = rows.live_by_key(state.id, [key], with_vector=True).get(key)
+    if row is None or row.vector is None:
+        raise ItemNotFound(state.name, key)
+    return np.frombuffer(row.vector, "<f4").reshape(1, -1).astype(np.float32, copy=False)
+
+
+def _trim(hits: list[Hit], query: Query) -> list[Hit]:
+    if query.by_id is not None:
+        hits = [hit for hit in hits if hit.key != query.by_id][: query.k]
+    if query.max_distance is not None:
+        hits = [hit for hit in hits if hit.distance <= query.max_distance]
+    return hits

@@ -1,0 +1,199 @@
+"""The HTTP face of the index service: read the body, call one service or selector, shape the answer."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Sequence
+from dataclasses import asdict
+from typing import Any, ClassVar
+
+import numpy as np
+import orjson
+from django.conf import settings
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from lakehouse_site.access.permissions import index_visible, require_index
+from lakehouse_site.errors import InvalidInput
+from vectors import indexes, items, merge, search, validation, writes
+from vectors.batches import has_huge_number
+from vectors.openapi import describes
+from vectors.pagination import IndexPagination
+from vectors.search import Hit
+
+MAX_SEARCHED_INDEXES = 64
+
+
+class VectorsView(APIView):
+    """What a caller needs for each method; see `lakehouse_site.access.permissions`."""
+
+    django_permissions: ClassVar[dict[str, str]] = {
+        "read": "vectors.view_vectorindex",
+        "write": "vectors.change_vectorindex",
+        "admin": "vectors.delete_vectorindex",
+    }
+
+
+class IndexesView(VectorsView):
+    """Named vector indexes."""
+
+    required_scopes: ClassVar[dict[str, str]] = {"GET": "read", "POST": "write"}
+    pagination_class = IndexPagination
+
+    @describes("index_list")
+    def get(self, request: Request) -> Response:
+        found = indexes.list_indexes()
+        visible = index_visible(request)
+        if visible is not None:
+            found = found.filter(name__in=[name for name in found.values_list("name", flat=True) if visible(name)])
+        paginator = self.pagination_class()
+        page = paginator.paginate_queryset(found, request, view=self) or []
+        return paginator.get_paginated_response([asdict(indexes.describe(index)) for index in page])
+
+    @describes("index_create")
+    def post(self, request: Request) -> Response:
+        new = validation.parse_new_index(request.data)
+        require_index(request, new.name)
+        return Response(asdict(indexes.create_index(new=new)), status=201)
+
+
+class IndexView(VectorsView):
+    """One index: its parameters, number of items, and the sequence number of its last write."""
+
+    required_scopes: ClassVar[dict[str, str]] = {"GET": "read", "DELETE": "admin"}
+
+    @describes("index_get")
+    def get(self, request: Request, name: str) -> Response:
+        return Response(asdict(indexes.index_info(name=name)))
+
+    @describes("index_delete")
+    def delete(self, request: Request, name: str) -> Response:
+        indexes.drop_index(name=name)
+        return Response(status=204)
+
+
+class AddView(VectorsView):
+    """Add items or replace their vectors: all of a batch or nothing."""
+
+    required_scopes: ClassVar[dict[str, str]] = {"POST": "write"}
+
+    @describes("add")
+    def post(self, request: Request, name: str) -> Response:
+        state = indexes.index_state(name=name)
+        most = settings.LAKEHOUSE_MAX_BATCH_ITEMS
+        batch = validation.parse_add(request.data, state.dimension, state.distance, most)
+        if has_huge_number(batch):
+            exact = json.loads(request.raw_body)  # integers beyond 64 bits, which orjson rounds
+            batch = validation.parse_add(exact, state.dimension, state.distance, most)
+        return Response(asdict(writes.add_items(state=state, batch=batch)))
+
+
+class SearchView(VectorsView):
+    """The items nearest to one or several vectors, or to a stored item."""
+
+    required_scopes: ClassVar[dict[str, str]] = {"POST": "read"}
+
+    @describes("search")
+    def post(self, request: Request, name: str) -> Response:
+        state = indexes.index_state(name=name)
+        query = validation.parse_search(request.data, state.dimension, state.distance)
+        answer = search.search_index(state=state, query=query)
+        results: list[Any] = [[_hit(hit, query.include) for hit in hits] for hits in answer.hits]
+        if not query.is_batch:
+            results = results[0]
+        return Response({"results": results, "exact": answer.is_exact, "seq": answer.seq})
+
+
+class MultiSearchView(VectorsView):
+    """The items nearest to a vector in several indexes of the same dimension and distance."""
+
+    required_scopes: ClassVar[dict[str, str]] = {"POST": "read"}
+
+    @describes("multi_search")
+    def post(self, request: Request) -> Response:
+        names, fields = validation.parse_multi_search(request.data, MAX_SEARCHED_INDEXES)
+        for name in names:
+            require_index(request, name)
+        states = search.comparable_states(names=names)
+        query = validation.finish_multi_search(fields, states[0].dimension, states[0].distance)
+        found, is_exact = search.search_indexes(states=states, query=query)
+        results = [{"index": name, **_hit(hit, query.include)} for name, hit in found]
+        return Response({"results": results, "exact": is_exact})
+
+
+class FetchView(VectorsView):
+    """Stored items by their ids."""
+
+    required_scopes: ClassVar[dict[str, str]] = {"POST": "read"}
+
+    @describes("fetch")
+    def post(self, request: Request, name: str) -> Response:
+        state = indexes.index_state(name=name)
+        keys, include = validation.parse_fetch(request.data, settings.LAKEHOUSE_MAX_BATCH_ITEMS)
+        found, missing = items.fetch_items(state=state, keys=keys, include=include)
+        return Response({"items": _items(found, include), "missing": missing})
+
+
+class DeleteItemsView(VectorsView):
+    """Delete items by their ids: all of them or nothing."""
+
+    required_scopes: ClassVar[dict[str, str]] = {"POST": "write"}
+
+    @describes("delete")
+    def post(self, request: Request, name: str) -> Response:
+        state = indexes.index_state(name=name)
+        keys = validation.parse_delete(request.data, settings.LAKEHOUSE_MAX_BATCH_ITEMS)
+        return Response(asdict(writes.delete_items(state=state, keys=keys)))
+
+
+class ItemsView(VectorsView):
+    """All items, page by page in the order of their ids."""
+
+    required_scopes: ClassVar[dict[str, str]] = {"GET": "read"}
+
+    @describes("items")
+    def get(self, request: Request, name: str) -> Response:
+        state = indexes.index_state(name=name)
+        params = request.query_params
+        words = [word for word in params.get("include", "metadata").split(",") if word]
+        include = validation.parse_include(words)
+        limit = _limit(params.get("limit", str(items.DEFAULT_PAGE_ITEMS)))
+        page, cursor = items.list_items(state=state, cursor=params.get("cursor"), limit=limit, include=include)
+        return Response({"items": _items(page, include), "next": cursor})
+
+
+class MergeView(VectorsView):
+    """Merge this index into another."""
+
+    required_scopes: ClassVar[dict[str, str]] = {"POST": "write"}
+
+    @describes("merge")
+    def post(self, request: Request, name: str) -> Response:
+        wanted = validation.parse_merge(request.data)
+        require_index(request, wanted.dest)
+        return Response(asdict(merge.merge_indexes(source=name, merge=wanted)))
+
+
+def _hit(hit: Hit, include: Collection[str]) -> dict[str, Any]:
+    return _with_fields({"id": hit.key, "distance": hit.distance}, hit.metadata, hit.vector, include)
+
+
+def _items(found: Sequence[Any], include: Collection[str]) -> list[dict[str, Any]]:
+    return [_with_fields({"id": row.key}, row.metadata, row.vector, include) for row in found]
+
+
+def _with_fields(
+    answer: dict[str, Any], metadata: str | None, vector: bytes | None, include: Collection[str]
+) -> dict[str, Any]:
+    if "metadata" in include:
+        answer["metadata"] = None if metadata is None else orjson.Fragment(metadata)
+    if "vector" in include and vector is not None:
+        answer["vector"] = np.frombuffer(vector, "<f4")
+    return answer
+
+
+def _limit(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and 1 <= int(text[:9]) <= items.MAX_PAGE_ITEMS):
+        raise InvalidInput.at("?limit", "range", f"Expected a whole number from 1 to {items.MAX_PAGE_ITEMS}.")
+    return int(text)
