@@ -13,7 +13,13 @@ def main() -> None:
         from django.core.management import execute_from_command_line
     except ImportError as error:
         raise SystemExit("Django is not installed here. Run 'make install' and use .venv/bin/python.") from error
-    execute_from_command_line(sys.argv)
+    from django.core.exceptions import ImproperlyConfigured
+
+    try:
+        execute_from_command_line(sys.argv)
+    except ImproperlyConfigured as error:
+        # The message names the variable and what is right; where it was read does not help anybody.
+        raise SystemExit(f"manage.py: {error}") from None
 
 
 if __name__ == "__main__":

@@ -71,6 +71,10 @@ def check_names(app_configs: Any, **kwargs: Any) -> Iterable[CheckMessage]:
             near = difflib.get_close_matches(name, known, n=1, cutoff=0.85)
             if near:
                 messages.append(
-                    Warning(f"{name} is not a variable of this project.", hint=f"Did you mean {near[0]}?", id="lakehouse.W002")
+                    Warning(
+                        f"{name} is not a variable of this project.",
+                        hint=f"Did you mean {near[0]}?",
+                        id="lakehouse.W002",
+                    )
                 )
     return messages

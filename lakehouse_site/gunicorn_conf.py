@@ -1,4 +1,4 @@
-"""For `gunicorn -c python:lakehouse_site.gunicorn_conf lakehouse_site.wsgi`: one process, several threads, the bind gate."""
+"""For `gunicorn -c python:lakehouse_site.gunicorn_conf lakehouse_site.wsgi`: one process, threads, the bind gate."""
 
 from __future__ import annotations
 

@@ -61,7 +61,7 @@ def _run(check: Callable[[], Fault | None]) -> Fault | None:
     name = check.__name__.strip("_")
     try:
         return check()
-    except Exception:  # noqa: BLE001  whatever it is (drivers and storages have their own errors), it is the answer
+    except Exception:  # whatever it is (drivers and storages have their own errors), it is the answer
         logger.warning("not ready", exc_info=True, extra={"check": name})
         return Fault("", name, f"The {name} check failed; the server's log says why.")
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any, Protocol
 
 import orjson
@@ -54,14 +55,14 @@ class JsonParser(BaseParser):
     media_type = "application/json"
     renderer_class = JsonRenderer
 
-    def parse(
-        self, stream: Any, media_type: str | None = None, parser_context: Mapping[str, Any] | None = None
-    ) -> Any:
+    def parse(self, stream: Any, media_type: str | None = None, parser_context: Mapping[str, Any] | None = None) -> Any:
         meta: Mapping[str, Any] = parser_context["request"].META if parser_context else {}
         encoding = meta.get("HTTP_CONTENT_ENCODING", "").strip().lower()
         if encoding not in ("", "identity"):
-            raise UnsupportedMediaType(media_type, f"A body with Content-Encoding {encoding!r} is not read.")
+            raise UnsupportedMediaType(media_type or "", f"A body with Content-Encoding {encoding!r} is not read.")
         body = read_body(stream, meta, settings.LAKEHOUSE_MAX_BODY_BYTES)
+        if parser_context:
+            parser_context["request"].raw_body = body
         try:
             return orjson.loads(body)
         except orjson.JSONDecodeError as error:
@@ -70,19 +71,35 @@ class JsonParser(BaseParser):
         raise InvalidInput(json_faults(bytes(body), reason))
 
 
+def body_with_exact_integers(request: Request) -> Any:
+    """Parse the body of a request again, slowly: orjson turns integers beyond 64 bits into floats, this does not.
+
+    Raises
+    ------
+    InvalidInput
+        It is nested too deeply for the standard library.
+    """
+    try:
+        return json.loads(request.raw_body)  # type: ignore[attr-defined]
+    except RecursionError as error:
+        raise InvalidInput.at("", "too_deep", "The body is nested too deeply.") from error
+
+
 class ContentNegotiation(DefaultContentNegotiation):
     """HTML for browsers, else JSON: an Accept header that asks for neither is no reason to refuse."""
 
     def select_renderer(
-        self, request: Request, renderers: Sequence[BaseRenderer], format_suffix: str | None = None
+        self, request: Request, renderers: Iterable[BaseRenderer], format_suffix: str | None = None
     ) -> tuple[BaseRenderer, str]:
+        renderers = list(renderers)
         first = renderers[0]
         if request.META.get("HTTP_ACCEPT", "*/*") in ("*/*", first.media_type) and format_suffix is None:
             return first, str(first.media_type)  # nearly every call; the parsing below costs 20 µs
         try:
-            return super().select_renderer(request, renderers, format_suffix)
+            chosen: tuple[BaseRenderer, str] = super().select_renderer(request, renderers, format_suffix)
         except NotAcceptable:
             return first, str(first.media_type)
+        return chosen
 
 
 def read_body(stream: Readable, meta: Mapping[str, Any], limit: int) -> bytes | bytearray:
@@ -118,7 +135,7 @@ def admit_chunked(request: HttpRequest) -> None:
         raise BadRequest("This server does not read chunked bodies. Send a Content-Length.")
     most = settings.LAKEHOUSE_MAX_BODY_BYTES + 1
     meta["CONTENT_LENGTH"] = str(most)  # DRF skips the body when this is missing; `read_body` knows better
-    request._stream = LimitedStream(meta["wsgi.input"], most)  # type: ignore[attr-defined]
+    request._stream = LimitedStream(meta["wsgi.input"], most)  # type: ignore[assignment]
 
 
 def _too_large(limit: int) -> TooLarge:

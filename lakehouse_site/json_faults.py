@@ -27,8 +27,8 @@ def json_faults(body: bytes, reason: str) -> list[Fault]:
     Returns
     -------
     list of Fault
-        One per number that is not finite (``NaN``, ``Infinity``, ``1e400``) and per lone surrogate, at most `MAX_FAULTS`;
-        else a single one for the whole body.
+        One per number that is not finite (``NaN``, ``Infinity``, ``1e400``) and per lone surrogate, at most
+        `MAX_FAULTS`; else a single one for the whole body.
     """
     if not body.strip():
         return [Fault("", "empty_body", "The body is empty; send a JSON object.")]
@@ -53,7 +53,9 @@ def _walk(document: object) -> list[Fault]:
                 faults.append(Fault(pointer, "not_finite", "This is not a finite number."))
         elif isinstance(value, str):
             if _SURROGATE.search(value):
-                faults.append(Fault(pointer, "lone_surrogate", "This text has half of a surrogate pair (\\ud800 to \\udfff)."))
+                faults.append(
+                    Fault(pointer, "lone_surrogate", "This text has half of a surrogate pair (\\ud800 to \\udfff).")
+                )
         elif isinstance(value, dict):
             for key in reversed(value):
                 place = f"{pointer}/{key.replace('~', '~0').replace('/', '~1')}"

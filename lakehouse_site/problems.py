@@ -114,7 +114,7 @@ def _from_drf(error: drf.APIException) -> HttpResponse:
     if (challenge := getattr(error, "auth_header", None)) is not None:
         headers["WWW-Authenticate"] = challenge
     if isinstance(error, drf.Throttled):
-        headers["Retry-After"] = str(max(1, int(error.wait or 1)))
+        headers["Retry-After"] = str(max(1, int(getattr(error, "wait", None) or 1)))
     if isinstance(error, drf.ValidationError):
         return _from_lakehouse(InvalidInput(list(_faults(error.detail, ""))))
     if isinstance(error, drf.UnsupportedMediaType):
@@ -132,7 +132,9 @@ def _faults(detail: Any, pointer: str) -> Iterator[Fault]:
     """Walk the nested lists and dicts of a ValidationError."""
     if isinstance(detail, dict):
         for key, value in detail.items():
-            place = pointer if key == "non_field_errors" else f"{pointer}/{str(key).replace('~', '~0').replace('/', '~1')}"
+            place = (
+                pointer if key == "non_field_errors" else f"{pointer}/{str(key).replace('~', '~0').replace('/', '~1')}"
+            )
             yield from _faults(value, place)
     elif isinstance(detail, list):
         for position, value in enumerate(detail):

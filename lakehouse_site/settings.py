@@ -1,4 +1,4 @@
-"""All settings, from the environment (`environment.py` lists the variables, `docs/reference/settings.md` explains them)."""
+"""All settings, from the environment: `environment.py` lists the variables, `docs/reference/settings.md` too."""
 
 from __future__ import annotations
 

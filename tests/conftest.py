@@ -7,6 +7,7 @@ that give their indexes names of their own (`index_name`). Both are on the datab
 
 from __future__ import annotations
 
+import logging
 import secrets
 from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack, contextmanager
@@ -22,6 +23,8 @@ from tests.postgres import create_database, drop_database
 from tests.processes import Server, copy_data, environment_for, run_manage
 
 LOG_TAIL_CHARACTERS = 8_000
+# A line for every request of the tests would bury what the servers say.
+logging.getLogger("httpx").setLevel(logging.WARNING)
 _servers_key = pytest.StashKey[list[Server]]()
 
 

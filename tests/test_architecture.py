@@ -30,6 +30,7 @@ PURE = {
     "vectors.graph",
     "vectors.hnsw",
     "vectors.fields",
+    "vectors.fingerprints",
     "vectors.locks",
     "vectors.tail",
     "vectors.validation",
@@ -39,7 +40,7 @@ PURE_MAY_IMPORT = {"numpy", "hnswlib", "orjson"} | set(sys.stdlib_module_names)
 # Use cases: what other apps, views, admin and commands call.
 SERVICES = {"indexes", "items", "merge", "search", "writes"}
 # HTTP, HTML, terminal: nothing below knows them.
-OUTER = {"admin", "management", "serializers", "urls", "views"}
+OUTER = {"admin", "management", "pagination", "serializers", "urls", "views"}
 # What an app may take from the site. Only its outer modules may speak of access and of HTTP.
 SITE_FOR_ALL = {"lakehouse_site.errors"}
 SITE_FOR_OUTER = {"lakehouse_site.access", "lakehouse_site.http"}

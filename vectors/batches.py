@@ -23,7 +23,7 @@ from vectors.fields import escape, json_type, key_fault
 
 ITEM_FIELDS = frozenset({"id", "vector", "vector_b64", "metadata"})
 
-_HUGE_NUMBER = re.compile(r"\de\+?(?:19|[2-9]\d|\d{3})\b")
+_HUGE_NUMBER = re.compile(r"\de\+?(?:1[89]|[2-9]\d|\d{3})\b")
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,7 +189,7 @@ def read_vector(reader: VectorReader, position: int, place: str, item: dict[str,
 
 
 def has_huge_number(batch: Batch) -> bool:
-    """Return whether metadata hold a number of 1e19 or more.
+    """Return whether metadata hold a number of 1e18 or more.
 
     It may have been an integer beyond 64 bits, which orjson reads as a float: then the body has to be read again with
     exact integers.

@@ -70,12 +70,12 @@ class SearchGraph:
     params
         Those of the index.
     graph_min_items
-        The number of live items above which a graph is built.
+        The number of live items above which a graph is built; `GRAPH_MIN_ITEMS` unless given.
     """
 
-    def __init__(self, params: GraphParams, graph_min_items: int = GRAPH_MIN_ITEMS) -> None:
+    def __init__(self, params: GraphParams, graph_min_items: int | None = None) -> None:
         self.params = params
-        self._graph_min_items = graph_min_items
+        self._graph_min_items = GRAPH_MIN_ITEMS if graph_min_items is None else graph_min_items
         self._lock = FairReadWriteLock()
         self._label_of_row: dict[int, int] = {}
         self._tail = Tail(params.dimension, params.distance)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection, Sequence
 from dataclasses import asdict
 from typing import Any, ClassVar
@@ -16,6 +15,7 @@ from rest_framework.views import APIView
 
 from lakehouse_site.access.permissions import index_visible, require_index
 from lakehouse_site.errors import InvalidInput
+from lakehouse_site.http import body_with_exact_integers
 from vectors import indexes, items, merge, search, validation, writes
 from vectors.batches import has_huge_number
 from vectors.openapi import describes
@@ -84,8 +84,7 @@ class AddView(VectorsView):
         most = settings.LAKEHOUSE_MAX_BATCH_ITEMS
         batch = validation.parse_add(request.data, state.dimension, state.distance, most)
         if has_huge_number(batch):
-            exact = json.loads(request.raw_body)  # integers beyond 64 bits, which orjson rounds
-            batch = validation.parse_add(exact, state.dimension, state.distance, most)
+            batch = validation.parse_add(body_with_exact_integers(request), state.dimension, state.distance, most)
         return Response(asdict(writes.add_items(state=state, batch=batch)))
 
 

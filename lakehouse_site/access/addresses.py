@@ -85,7 +85,7 @@ def client_address(peer: str, forwarded_for: str, trusted: NetworkList) -> Addre
     peer
         The other end of the connection.
     forwarded_for
-        The ``X-Forwarded-For`` header, or ``""``. Ignored unless the peer is in ``trusted``, because anybody can send it.
+        The ``X-Forwarded-For`` header, or ``""``. Ignored unless the peer is in ``trusted``: anybody can send it.
     trusted
         The proxies whose word counts.
 

@@ -22,11 +22,11 @@ from lakehouse_site.access.addresses import (
 
 logger = logging.getLogger(__name__)
 
-TYPE_A_TOKEN = (
+SET_CREDENTIALS = (
     "Set LAKEHOUSE_AUTH_TOKEN (for example to the output of `openssl rand -hex 32`), "
     "or make a token with `manage.py token_create NAME --scope admin`."
 )
-TYPE_NON_LOOPBACK = "Set LAKEHOUSE_ALLOW_NON_LOOPBACK=1 as well, or listen on 127.0.0.1."
+SET_PERMISSION = "Set LAKEHOUSE_ALLOW_NON_LOOPBACK=1 as well, or listen on 127.0.0.1."
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +104,7 @@ def _decide(request: HttpRequest) -> Decision:
     if not source.allowed:
         refusal = Refusal("address_not_allowed", "Requests from your address are not allowed (LAKEHOUSE_ALLOWED_IPS).")
     elif not source.on_loopback and not selectors.token_layer_is_on():
-        refusal = Refusal("not_loopback", f"Without a token this service answers only on loopback. {TYPE_A_TOKEN}")
+        refusal = Refusal("not_loopback", f"Without a token this service answers only on loopback. {SET_CREDENTIALS}")
     return Decision(source.address, refusal)
 
 
@@ -128,11 +128,13 @@ def bind_refusals(host: str) -> list[Refusal]:
         return []
     refusals = []
     if not selectors.token_layer_is_on():
-        detail = f"{host} is not a loopback address, and no token is configured: anybody could read and delete everything."
-        refusals.append(Refusal("lakehouse.E001", detail, TYPE_A_TOKEN))
+        detail = (
+            f"{host} is not a loopback address, and no token is configured: anybody could read and delete everything."
+        )
+        refusals.append(Refusal("lakehouse.E001", detail, SET_CREDENTIALS))
     if not settings.LAKEHOUSE_ALLOW_NON_LOOPBACK:
         detail = f"{host} is not a loopback address, and LAKEHOUSE_ALLOW_NON_LOOPBACK is not set."
-        refusals.append(Refusal("lakehouse.E002", detail, TYPE_NON_LOOPBACK))
+        refusals.append(Refusal("lakehouse.E002", detail, SET_PERMISSION))
     return refusals
 
 

@@ -18,7 +18,10 @@ class ApiToken(models.Model):
     prefix = models.CharField(max_length=tokens.SHOWN_CHARACTERS, editable=False)
     scope = models.CharField(max_length=5, choices=Scope, default=Scope.READ)
     index_pattern = models.CharField(
-        max_length=128, blank=True, default="", help_text="Only indexes whose name matches, for example docs-*; empty for all."
+        max_length=128,
+        blank=True,
+        default="",
+        help_text="Only indexes whose name matches, for example docs-*; empty for all.",
     )
     created_at = models.DateTimeField(auto_now_add=True)
     expires_at = models.DateTimeField(null=True, blank=True, help_text="UTC; empty for never.")

@@ -3,7 +3,7 @@
 ``required_scopes``
     ``{"GET": "read", "POST": "write"}``. A method that is not listed needs read if it is safe, else admin.
 ``django_permissions``
-    ``{"read": "app.view_thing", …}``: what staff signed in to the admin need for each scope. Not listed: superusers only.
+    ``{"read": "app.view_thing", …}``: what staff signed in to the admin need for each scope. Not listed: superusers.
 
 If the view's path has ``name``, it is an index name, and the token's pattern must match it.
 """
@@ -19,7 +19,6 @@ from rest_framework.request import Request
 
 from lakehouse_site.access import gate, selectors
 from lakehouse_site.access.tokens import ADMIN, READ, Caller
-
 
 
 class SourceAllowed(BasePermission):
@@ -41,7 +40,9 @@ class ScopeAllowed(BasePermission):
         scope = required_scope(view, request.method or "")
         if isinstance(caller, Caller):
             if not caller.may(scope):
-                _refuse(request, "scope_too_small", f"This needs a token of scope {scope!r}; yours has {caller.scope!r}.")
+                _refuse(
+                    request, "scope_too_small", f"This needs a token of scope {scope!r}; yours has {caller.scope!r}."
+                )
             name = view.kwargs.get("name")
             if name is not None:
                 require_index(request, name)

@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from lakehouse_site.access.models import ApiToken
 from lakehouse_site.access.tokens import SCOPES, SHOWN_CHARACTERS, hash_token, new_token
-from lakehouse_site.errors import Conflict, InvalidInput, NotFound
+from lakehouse_site.errors import Conflict, Fault, InvalidInput, NotFound
 
 logger = logging.getLogger(__name__)
 
@@ -44,17 +44,25 @@ class CreatedToken:
     token: str
 
 
+def check_new_token(*, name: str, scope: str, index_pattern: str, expires_at: datetime | None) -> None:
+    """Raise InvalidInput naming everything that is wrong with what is wanted."""
+    faults = []
+    if not 1 <= len(name.strip()) <= 100 or not name.isprintable():
+        faults.append(Fault("/name", "invalid_name", "A name has 1 to 100 printable characters."))
+    if scope not in SCOPES:
+        faults.append(Fault("/scope", "invalid_scope", f"The scope is one of {', '.join(SCOPES)}."))
+    if len(index_pattern) > 128 or not index_pattern.isprintable():
+        faults.append(Fault("/index_pattern", "invalid_pattern", "A pattern has at most 128 printable characters."))
+    if expires_at is not None and expires_at <= timezone.now():
+        faults.append(Fault("/expires_at", "in_the_past", "The expiry must be in the future."))
+    if faults:
+        raise InvalidInput(faults)
+
+
 def create_token(*, name: str, scope: str, index_pattern: str = "", expires_at: datetime | None = None) -> CreatedToken:
     """Make a token."""
     name = name.strip()
-    if not 1 <= len(name) <= 100 or not name.isprintable():
-        raise InvalidInput.at("/name", "invalid_name", "A name has 1 to 100 printable characters.")
-    if scope not in SCOPES:
-        raise InvalidInput.at("/scope", "invalid_scope", f"The scope is one of {', '.join(SCOPES)}.")
-    if len(index_pattern) > 128:
-        raise InvalidInput.at("/index_pattern", "invalid_pattern", "A pattern has at most 128 characters.")
-    if expires_at is not None and expires_at <= timezone.now():
-        raise InvalidInput.at("/expires_at", "in_the_past", "The expiry must be in the future.")
+    check_new_token(name=name, scope=scope, index_pattern=index_pattern, expires_at=expires_at)
     token = new_token()
     try:
         with transaction.atomic():

@@ -146,7 +146,8 @@ def call_as_printed(text: str) -> dict[str, Any]:
     parser.add_argument("-H", dest="headers", action="append", type=lambda line: tuple(line.split(": ", 1)))
     parser.add_argument("-d", dest="body", required=True)
     parser.add_argument("url")
-    call = parser.parse_args(shlex.split(printed[0])[1:])
+    # A shell joins lines at a backslash, shlex does not.
+    call = parser.parse_args(shlex.split(printed[0].replace("\\\n", ""))[1:])
     answer = httpx.post(call.url, headers=call.headers, content=call.body, timeout=30, trust_env=False)
     assert answer.status_code == 200, answer.text
     return dict(answer.json())

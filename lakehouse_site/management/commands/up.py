@@ -105,7 +105,7 @@ class Command(BaseCommand):
         self.stdout.write("Ctrl-C ends it.\n")
         self.stdout.flush()
         manage = str(settings.BASE_DIR / "manage.py")
-        os.execv(sys.executable, [sys.executable, manage, "serve", "--bind", bind])  # noqa: S606 - our own program
+        os.execv(sys.executable, [sys.executable, manage, "serve", "--quiet", "--bind", bind])  # noqa: S606 - our own program
 
 
 def described_indexes() -> list[indexes.IndexInfo]:
