@@ -61,7 +61,9 @@ class Replica:
                 changes = rows.changes_after(self.index_id, self.applied_seq, self.page_rows, live_only=is_new)
                 self.graph.apply(changes)
                 last = changes[-1][1] if changes else 0
-                self.applied_seq = last if len(changes) == self.page_rows else max(last, target_seq)
+                reached = last if len(changes) == self.page_rows else max(last, target_seq)
+                # A load leaves tombstones out, so it must not pass over those that came after it began.
+                self.applied_seq = min(reached, target_seq) if is_new else reached
             if is_new:
                 facts = {"index": self.name, "items": len(self.graph), "seconds": time.perf_counter() - started}
                 logger.info("index loaded", extra=facts)

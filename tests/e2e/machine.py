@@ -55,9 +55,14 @@ class IndexMachine(RuleBasedStateMachine):
 
     @initialize(seed=seeds)
     def begin(self, seed: int) -> None:
+        self._begin(seed)
+
+    def _begin(self, seed: int) -> None:
         self.rng = random.Random(seed)
-        for slot in SLOTS[:2]:
-            self._create(slot, dimension=4, distance=self.rng.choice(("cosine", "euclidean", "dot")))
+        self._create("a", dimension=4, distance=self.rng.choice(("euclidean", "dot")))
+        self._create("b", dimension=4, distance=self.rng.choice(("euclidean", "dot", "cosine")))
+        for slot in ("a", "a", "b"):
+            self.add(slot, size=30, seed=self.rng.randrange(2**32))
 
     @rule(slot=slots, seed=seeds)
     def create(self, slot: str, seed: int) -> None:

@@ -120,8 +120,8 @@ def check_items(index: Index, name: str, call: Call) -> None:
     status, fetched = call("fetch", name, {"ids": asked})
     assert status == 200, fetched
     assert fetched["missing"] == [*gone, "never-there"]
-    assert fetched["items"] == listed
-    for item in listed:
+    assert [item["id"] for item in fetched["items"]] == sorted(index.items)
+    for item in [*listed, *fetched["items"]]:
         stored = index.items[item["id"]]
         assert np.array(item["vector"], np.float32).tobytes() == stored.vector.tobytes()
         assert item["metadata"] == stored.metadata
