@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -16,23 +15,21 @@ from django.core.wsgi import get_wsgi_application
 from django.http import HttpRequest, HttpResponse
 from django.urls import path
 
-if not settings.configured:
-    settings.configure(
-        ALLOWED_HOSTS=["*"],
-        ROOT_URLCONF=__name__,
-        INSTALLED_APPS=["django.contrib.contenttypes", "django.contrib.auth", "rest_framework"],
-        REST_FRAMEWORK={"DEFAULT_AUTHENTICATION_CLASSES": [], "DEFAULT_PERMISSION_CLASSES": []},
-        SECRET_KEY="benchmark",  # noqa: S106  guards nothing
-    )
-    django.setup()
+settings.configure(
+    ALLOWED_HOSTS=["*"],
+    ROOT_URLCONF="bare_view",
+    INSTALLED_APPS=["django.contrib.contenttypes", "django.contrib.auth", "rest_framework"],
+    REST_FRAMEWORK={"DEFAULT_AUTHENTICATION_CLASSES": [], "DEFAULT_PERMISSION_CLASSES": []},
+    SECRET_KEY="benchmark",  # guards nothing
+)
+django.setup()
 
-from rest_framework.parsers import BaseParser
-from rest_framework.renderers import BaseRenderer
-from rest_framework.request import Request
-from rest_framework.response import Response
-from rest_framework.views import APIView
-
-THREADS = 1
+# DRF reads its settings when it is imported.
+from rest_framework.parsers import BaseParser  # noqa: E402
+from rest_framework.renderers import BaseRenderer  # noqa: E402
+from rest_framework.request import Request  # noqa: E402
+from rest_framework.response import Response  # noqa: E402
+from rest_framework.views import APIView  # noqa: E402
 
 
 class Parser(BaseParser):
@@ -78,14 +75,5 @@ def health(request: HttpRequest) -> HttpResponse:
 
 urlpatterns = [path("search", Search.as_view()), path("health", health)]
 
-if __name__ == "__main__":
-    from granian import Granian
-    from granian.constants import Interfaces
-
-    sys.path.insert(0, str(Path(__file__).resolve().parent))
-    Granian(
-        "bare_view:application", "127.0.0.1", int(sys.argv[1]), Interfaces.WSGI, workers=1, blocking_threads=THREADS
-    ).serve()
-else:
-    Search.index = load()
-    application = get_wsgi_application()
+Search.index = load()
+application = get_wsgi_application()

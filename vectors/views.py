@@ -193,6 +193,6 @@ def _with_fields(
 
 
 def _limit(text: str) -> int:
-    if not (text.isascii() and text.isdigit() and 1 <= int(text[:9]) <= items.MAX_PAGE_ITEMS):
+    if not (text.isascii() and text.isdigit() and len(text) <= 9 and 1 <= int(text) <= items.MAX_PAGE_ITEMS):
         raise InvalidInput.at("?limit", "range", f"Expected a whole number from 1 to {items.MAX_PAGE_ITEMS}.")
     return int(text)

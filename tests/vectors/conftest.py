@@ -4,13 +4,16 @@ from collections.abc import Iterator
 
 import pytest
 
+from lakehouse_site.access import selectors
 from vectors.replicas import replicas
 
 
 @pytest.fixture
 def vectors_db(transactional_db: None) -> Iterator[None]:
-    """A database with real commits, and no graph left over from another test."""
+    """A database with real commits; no graph and no memory of tokens left over from another test."""
+    selectors.forget()
     yield
+    selectors.forget()
     replicas.stop()
 
 
