@@ -15,6 +15,7 @@ admin.site.site_title = "Lakehouse"
 admin.site.site_url = "/"
 
 urlpatterns = [
+    path("v1/vectors/", include("vectors.urls")),  # first: patterns are tried in order
     path("", RootView.as_view(), name="root"),
     # The middleware answers it before this; the route is here so that every list of routes has it.
     re_path(r"^health/?$", health.answer, name="health"),
@@ -27,7 +28,6 @@ urlpatterns = [
         SpectacularSwaggerSplitView.as_view(url_name="schema", template_name="lakehouse_site/docs.html"),
         name="docs",
     ),
-    path("v1/vectors/", include("vectors.urls")),
 ]
 
 handler400 = "lakehouse_site.problems.bad_request"

@@ -17,7 +17,7 @@ from vectors.models import IndexHead, VectorIndex
 from vectors.replicas import replicas
 from vectors.rows import IndexState
 from vectors.transactions import run_write
-from vectors.validation import NewIndex
+from vectors.validation import NAME, NewIndex
 
 logger = logging.getLogger(__name__)
 
@@ -101,7 +101,8 @@ def index_state(*, name: str) -> IndexState:
     IndexNotFound
         No index has this name.
     """
-    state = rows.read_state(name)
+    # What cannot be a name need not reach the database; Postgres would choke on a NUL.
+    state = rows.read_state(name) if NAME.fullmatch(name) else None
     if state is None:
         replicas.forget_name(name)
         raise IndexNotFound(name)
@@ -116,7 +117,8 @@ def index_info(*, name: str) -> IndexInfo:
     IndexNotFound
         No index has this name.
     """
-    index = list_indexes().filter(name=name).first()
+    state = index_state(name=name)
+    index = list_indexes().filter(pk=state.id).first()
     if index is None:
         raise IndexNotFound(name)
     return describe(index)

@@ -56,9 +56,10 @@ class Replica:
                 self.graph = SearchGraph(self.graph.params)
                 self.applied_seq = 0
             is_new = self.applied_seq == 0
+            live_until = target_seq if is_new else 0
             started = time.perf_counter()
             while self.applied_seq < target_seq:
-                changes = rows.changes_after(self.index_id, self.applied_seq, self.page_rows, live_only=is_new)
+                changes = rows.changes_after(self.index_id, self.applied_seq, self.page_rows, live_until=live_until)
                 self.graph.apply(changes)
                 last = changes[-1][1] if changes else 0
                 reached = last if len(changes) == self.page_rows else max(last, target_seq)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -26,8 +27,7 @@ SCAN_PAGE_ROWS = 2_048
 WIDE_COSINE_ERROR = 1e-11
 
 
-@dataclass(frozen=True, slots=True)
-class Hit:
+class Hit(NamedTuple):
     """An item found. `metadata` is JSON text, `vector` little-endian float32 bytes."""
 
     key: str

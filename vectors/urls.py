@@ -9,11 +9,11 @@ from vectors import views
 NAME = r"(?P<name>[^/]+)"
 
 urlpatterns = [
+    re_path(rf"^index/{NAME}/search/?$", views.SearchView.as_view(), name="search"),  # first: patterns are tried in order
     re_path(r"^index/?$", views.IndexesView.as_view(), name="indexes"),
     re_path(r"^search/?$", views.MultiSearchView.as_view(), name="multi-search"),
     re_path(rf"^index/{NAME}/?$", views.IndexView.as_view(), name="index"),
     re_path(rf"^index/{NAME}/add/?$", views.AddView.as_view(), name="add"),
-    re_path(rf"^index/{NAME}/search/?$", views.SearchView.as_view(), name="search"),
     re_path(rf"^index/{NAME}/fetch/?$", views.FetchView.as_view(), name="fetch"),
     re_path(rf"^index/{NAME}/delete/?$", views.DeleteItemsView.as_view(), name="delete"),
     re_path(rf"^index/{NAME}/items/?$", views.ItemsView.as_view(), name="items"),

@@ -182,7 +182,9 @@ class IndexMachine(RuleBasedStateMachine):
                 item["vector"] = _vector(index.dimension, rng)
             kind = rng.randrange(5)
             if kind < 4:
-                item["metadata"] = (None, {}, {"n": i, "text": "é\0"}, {"deep": [{"x": [True, None, 1.5]}], "n": i})[kind]
+                item["metadata"] = (None, {}, {"n": i, "text": "é\0"}, {"deep": [{"x": [True, None, 1.5]}], "n": i})[
+                    kind
+                ]
             items.append(item)
         return items
 

@@ -88,7 +88,9 @@ NOT_JSON = {
 
 @pytest.mark.parametrize("call", PATHS)
 @pytest.mark.parametrize("body", NOT_JSON.values(), ids=NOT_JSON)
-def test_what_no_call_can_read_is_400_everywhere(shared_client: httpx.Client, name: str, call: str, body: bytes) -> None:
+def test_what_no_call_can_read_is_400_everywhere(
+    shared_client: httpx.Client, name: str, call: str, body: bytes
+) -> None:
     assert_problem(send(shared_client, call, name, body), 400, "invalid_input")
 
 

@@ -67,7 +67,9 @@ def test_a_body_that_is_not_declared_as_json_is_415(
     assert_problem(answer, 415, "unsupported_media_type")
 
 
-@pytest.mark.parametrize("content_type", ["application/json; charset=utf-8", "Application/JSON", "application/json;x=y"])
+@pytest.mark.parametrize(
+    "content_type", ["application/json; charset=utf-8", "Application/JSON", "application/json;x=y"]
+)
 def test_json_may_be_declared_in_several_ways(shared_client: httpx.Client, name: str, content_type: str) -> None:
     url = f"{API}/index/{name}/search"
 
@@ -143,7 +145,9 @@ def test_an_odd_parameter_of_a_listing_is_400(shared_client: httpx.Client, name:
     assert_problem(shared_client.get(f"{API}/index/{name}/items?{query}"), 400, "invalid_input")
 
 
-@pytest.mark.parametrize("query", ["limit=" + "9" * 30, "limit=-1", "limit=x", "offset=" + "9" * 30, "offset=-1", "offset=%00"])
+@pytest.mark.parametrize(
+    "query", ["limit=" + "9" * 30, "limit=-1", "limit=x", "offset=" + "9" * 30, "offset=-1", "offset=%00"]
+)
 def test_an_odd_page_of_indexes_is_no_error(shared_client: httpx.Client, name: str, query: str) -> None:
     assert shared_client.get(f"{API}/index?{query}").status_code == 200
 
@@ -180,7 +184,8 @@ def test_an_odd_header_does_not_change_the_answer(shared_server: Server, name: s
 
 
 @pytest.mark.parametrize(
-    "value", [b"Bearer \xff\xfe", b"Bearer \xc3\xa9", b"Bearer", b"Bearer ", b"Basic \xff", b"\xff", b"Bearer " + b"a" * 5_000]
+    "value",
+    [b"Bearer \xff\xfe", b"Bearer \xc3\xa9", b"Bearer", b"Bearer ", b"Basic \xff", b"\xff", b"Bearer " + b"a" * 5_000],
 )
 def test_an_odd_token_is_refused_or_ignored(shared_server: Server, name: str, value: bytes) -> None:
     answer = raw(shared_server, "POST", f"{API}/index/{name}/search", SEARCH, [("Authorization", value)])
@@ -191,7 +196,9 @@ def test_an_odd_token_is_refused_or_ignored(shared_server: Server, name: str, va
 
 @pytest.mark.parametrize("host", [b"evil.example", b"\xff", b"a b", b"127.0.0.1:x", b"[::1", b""])
 def test_an_odd_host_is_400(shared_server: Server, name: str, host: bytes) -> None:
-    answer = exchange(shared_server, b"GET /v1/vectors/index HTTP/1.1\r\nHost: " + host + b"\r\nConnection: close\r\n\r\n", ends=False)
+    answer = exchange(
+        shared_server, b"GET /v1/vectors/index HTTP/1.1\r\nHost: " + host + b"\r\nConnection: close\r\n\r\n", ends=False
+    )
 
     assert answer.startswith(b"HTTP/1.1 400 ")
 

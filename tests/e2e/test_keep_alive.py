@@ -26,7 +26,9 @@ def test_a_connection_survives_an_answer_that_did_not_need_the_body(
         for _ in range(20):
             connection.putrequest("POST", path)
             connection.putheader("Content-Type", "application/json")
-            connection.putheader(*(("Transfer-Encoding", "chunked") if is_chunked else ("Content-Length", str(len(BODY)))))
+            connection.putheader(
+                *(("Transfer-Encoding", "chunked") if is_chunked else ("Content-Length", str(len(BODY))))
+            )
             connection.endheaders()
             connection.send(b"%x\r\n%s\r\n0\r\n\r\n" % (len(BODY), BODY) if is_chunked else BODY)
             response = connection.getresponse()

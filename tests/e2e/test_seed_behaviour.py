@@ -47,7 +47,7 @@ def index(shared_client: httpx.Client, index_name: str) -> Index:
 
 
 def random_items(count: int, dimension: int) -> list[dict[str, Any]]:
-    vectors = np.random.default_rng(7).normal(size=(count, dimension)).astype(np.float32)
+    vectors = np.random.default_rng(7).normal(size=(count, dimension))
     return [{"id": f"item-{i:04}", "vector": vectors[i].tolist(), "metadata": {"n": i}} for i in range(count)]
 
 
@@ -79,9 +79,7 @@ def test_every_inserted_vector_is_found_at_distance_0(
 
 
 def test_a_name_can_be_taken_once(shared_client: httpx.Client, index: Index) -> None:
-    answer = shared_client.post(f"{API}/index", json={"name": index.name, "dimension": 9})
-
-    assert_problem(answer, 409, "index_exists")
+    assert_problem(shared_client.post(f"{API}/index", json={"name": index.name, "dimension": 9}), 409, "index_exists")
     assert shared_client.get(index.url).json()["dimension"] == 3
 
 
@@ -97,7 +95,9 @@ def test_a_dropped_name_is_free_and_brings_nothing_back(shared_client: httpx.Cli
 
 
 @pytest.mark.parametrize("vector", [[1, 2], [1, 2, 3, 4], []])
-def test_another_dimension_is_400_and_writes_nothing(shared_client: httpx.Client, index: Index, vector: list[int]) -> None:
+def test_another_dimension_is_400_and_writes_nothing(
+    shared_client: httpx.Client, index: Index, vector: list[int]
+) -> None:
     items = [{"id": "good", "vector": [1, 2, 3]}, {"id": "bad", "vector": vector}]
 
     problem = assert_problem(shared_client.post(f"{index.url}/add", json={"items": items}), 400)
@@ -114,7 +114,6 @@ def test_another_dimension_is_400_and_writes_nothing(shared_client: httpx.Client
 )  # fmt: skip
 def test_an_index_that_is_not_there_is_404(shared_client: httpx.Client, call: str, body: dict[str, Any] | None) -> None:
     url = f"{API}/index/nobody/{call}"
-
     answer = shared_client.get(url) if body is None else shared_client.post(url, json=body)
 
     assert_problem(answer, 404, "index_not_found")
@@ -141,16 +140,15 @@ def test_a_deleted_id_that_comes_back_has_no_metadata(index: Index) -> None:
     assert index.metadata("a") is None
 
 
-def test_of_a_repeated_id_the_last_vector_wins(index: Index) -> None:
-    sent = [{"id": "a", "vector": [n, 0, 0], "metadata": metadata} for n, metadata in enumerate([{"n": 0}, {"n": 1}, None])]
+def test_of_a_repeated_id_the_last_vector_wins_and_no_items_are_no_change(index: Index) -> None:
+    sent = [
+        {"id": "a", "vector": [n, 0, 0], "metadata": metadata} for n, metadata in enumerate([{"n": 0}, {"n": 1}, None])
+    ]
 
+    assert index.add() == {"added": 0, "updated": 0, "count": 0, "seq": 0}
     assert index.add(*sent) | {"seq": 0} == {"added": 1, "updated": 2, "count": 1, "seq": 0}
     (item,) = index.call("fetch", ids=["a"])["items"]
     assert (item["vector"], item["metadata"]) == ([2, 0, 0], {"n": 1})
-
-
-def test_no_items_are_no_change(index: Index) -> None:
-    assert index.add() == {"added": 0, "updated": 0, "count": 0, "seq": 0}
 
 
 def test_a_merge_drains_its_source_is_idempotent_and_refuses_itself(shared_client: httpx.Client, index: Index) -> None:
@@ -163,7 +161,13 @@ def test_a_merge_drains_its_source_is_idempotent_and_refuses_itself(shared_clien
     second = index.call("merge", dest=dest.name, clear_source=True)
 
     assert (planned["added"], planned["skipped"], planned["source_count"], planned["dest_count"]) == (2, 1, 3, 1)
-    assert (first["added"], first["skipped"], first["deleted"], first["source_count"], first["dest_count"]) == (2, 1, 2, 1, 3)
+    assert (first["added"], first["skipped"], first["deleted"], first["source_count"], first["dest_count"]) == (
+        2,
+        1,
+        2,
+        1,
+        3,
+    )
     assert (second["added"], second["skipped"], second["source_count"], second["dest_count"]) == (0, 1, 1, 3)
     assert (index.keys(), dest.keys()) == (["c"], ["a", "b", "c"])
     assert (dest.metadata("a"), dest.metadata("c")) == ({"from": "source"}, {"from": "dest"})
@@ -237,15 +241,14 @@ def test_a_search_over_several_indexes_is_merged_by_distance(shared_client: http
     body = {"indexes": [other.name, index.name], "vector": [0, 0, 0], "k": 3}
     hits = shared_client.post(f"{API}/search", json=body).json()["results"]
 
-    expected = [(index.name, "a", 1.0), (other.name, "a", 1.0), (other.name, "b", 2.0)]
-    assert [(hit["index"], hit["id"], hit["distance"]) for hit in hits] == expected
+    found = [(hit["index"], hit["id"], hit["distance"]) for hit in hits]
+    assert found == [(index.name, "a", 1.0), (other.name, "a", 1.0), (other.name, "b", 2.0)]
 
 
 def test_a_listing_gives_every_item_once_while_others_write(shared_client: httpx.Client, index: Index) -> None:
     lasting = [f"item-{n:04}" for n in range(0, 400, 2)]
     index.add(*({"id": key, "vector": [1, 2, 3]} for key in lasting))
-    done = threading.Event()
-    written = 0
+    done, written = threading.Event(), 0
 
     def write() -> None:
         nonlocal written
@@ -260,6 +263,7 @@ def test_a_listing_gives_every_item_once_while_others_write(shared_client: httpx
     try:
         listings = 0
         while listings < 5 or written < 5:
+            assert writer.is_alive()
             keys: list[str] = []
             cursor: str | None = ""
             while cursor is not None:
@@ -290,7 +294,9 @@ def test_info_and_listing_tell_the_same(shared_client: httpx.Client, index: Inde
 
 
 @pytest.mark.parametrize("slash", ["", "/"])
-def test_paths_work_with_and_without_a_slash_at_the_end(shared_client: httpx.Client, index_name: str, slash: str) -> None:
+def test_paths_work_with_and_without_a_slash_at_the_end(
+    shared_client: httpx.Client, index_name: str, slash: str
+) -> None:
     url = f"{API}/index/{index_name}"
     body = {"name": index_name, "dimension": 2}
     assert shared_client.post(f"{API}/index{slash}", json=body).status_code == 201

@@ -127,9 +127,7 @@ def test_they_agree_as_well_when_graphs_answer(
     assert graph_answers > 0
 
 
-def _start_with_small_graphs(
-    *arguments: str, environment: dict[str, str], log_path: Path
-) -> subprocess.Popen[bytes]:
+def _start_with_small_graphs(*arguments: str, environment: dict[str, str], log_path: Path) -> subprocess.Popen[bytes]:
     """Start a management command whose process has graphs from a few items on."""
     with log_path.open("ab") as log:
         return subprocess.Popen(

@@ -74,9 +74,7 @@ def _search(name: str, body: dict[str, Any]) -> Any:
     state = indexes.index_state(name=name)
     query = validation.parse_search(body, state.dimension, state.distance)
     found = search.search_index(state=state, query=query)
-    results = [
-        {"id": hit.key, "distance": hit.distance, "metadata": _metadata(hit.metadata)} for hit in found.hits[0]
-    ]
+    results = [{"id": hit.key, "distance": hit.distance, "metadata": _metadata(hit.metadata)} for hit in found.hits[0]]
     return {"results": results, "exact": found.is_exact, "seq": found.seq}
 
 

@@ -41,6 +41,33 @@ def test_catching_up_in_pages_misses_nothing() -> None:
     assert replica.applied_seq == state.last_seq
 
 
+def test_a_row_deleted_while_the_index_loads_is_not_taken_for_alive(monkeypatch: pytest.MonkeyPatch) -> None:
+    make_index(dimension=4)
+    keys = add_rows("docs", random_rows(20, 4))
+    delete("docs", keys[19])
+    state = indexes.index_state(name="docs")
+    replica = Replica(state)
+    replica.page_rows = 5
+    read, pages = rows.changes_after, []
+
+    def delete_after_the_first_page(*arguments: object, **options: object) -> object:
+        page = read(*arguments, **options)  # type: ignore[arg-type]
+        if not pages:
+            delete("docs", keys[0])
+        pages.append(page)
+        return page
+
+    monkeypatch.setattr("vectors.replicas.rows.changes_after", delete_after_the_first_page)
+    replica.catch_up(state.last_seq, 0)
+    monkeypatch.undo()
+    replica.catch_up(indexes.index_state(name="docs").last_seq, 0)
+
+    assert len(replica.graph) == 18
+    found = replica.graph.search(random_rows(1, 4), 20)
+    assert found is not None
+    assert 1 not in found[0].labels.tolist()
+
+
 def test_sequence_numbers_no_row_carries_are_passed_over() -> None:
     make_index()
     add("docs", [{"id": "a", "vector": [1, 0, 0]}])
