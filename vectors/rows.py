@@ -114,8 +114,6 @@ _SET_METADATA = ", metadata = excluded.metadata"
 
 def read_state(name: str) -> IndexState | None:
     """Return the state of the index with this name; one indexed look-up."""
-    if "\0" in name:
-        return None  # Postgres cannot even be asked
     found = _select(_STATE, [name])
     if not found:
         return None

@@ -72,7 +72,7 @@ def item(batch: str, position: int, version: int) -> dict[str, Any]:
 def stored_items(client: httpx.Client, url: str) -> dict[str, dict[str, Any]]:
     """Return all items of an index by id."""
     items: dict[str, dict[str, Any]] = {}
-    cursor = ""
+    cursor: str | None = ""
     while cursor is not None:
         params: dict[str, str | int] = {"include": "metadata,vector", "limit": PAGE_ITEMS, "cursor": cursor}
         answer = client.get(f"{url}/items", params=params)

@@ -168,7 +168,7 @@ class IndexMachine(RuleBasedStateMachine):
         self.touched.add(name)
 
     def _items(self, index: Index, size: int, rng: random.Random) -> list[dict[str, Any]]:
-        """Return items for one batch: new ones and known ones, some twice, some with a vector that is stored already."""
+        """Return one batch: new items and known ones, some twice, some with a vector that is stored already."""
         items: list[dict[str, Any]] = []
         for i in range(size):
             again = items and rng.random() < 0.1

@@ -84,7 +84,7 @@ def distances(query: Vector, rows: Sequence[Vector], distance: str) -> tuple[NDA
 
 
 def check_hits(index: Index, query: Vector, k: int, answer: Mapping[str, Any]) -> None:
-    """The hits are live items with their present distances and metadata, in order; all of the nearest where promised."""
+    """The hits are live items with their present distances and metadata, in order; the nearest where promised."""
     hits = answer["results"]
     keys = [hit["id"] for hit in hits]
     assert len(set(keys)) == len(keys)

@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import random
 import signal
+import subprocess
 import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -107,7 +109,7 @@ def test_a_killed_server_has_lost_no_answered_write_and_torn_no_batch(server: Se
             work += [pool.submit(add_and_merge, server.base_url, moves, ("left", "right"), rngs[i]) for i in (2, 3)]
             answered = changes.answered + moves.answered
             try:
-                wait_for(lambda n=answered: changes.answered + moves.answered > n, "answered write")  # type: ignore[misc]
+                wait_for(partial(lambda n: changes.answered + moves.answered > n, answered), "answered write")
                 threading.Event().wait(rng.uniform(0, 1.5))
             finally:
                 server.kill()
@@ -139,13 +141,14 @@ def test_a_killed_import_left_whole_batches_and_is_finished_by_running_it_again(
     file.write_text("".join(json.dumps(one) + "\n" for one in items))
     arguments = ("index_import", "imported", str(file), "--batch", str(IMPORT_BATCH))
 
-    def count() -> int:
-        return int(client.get(f"{API}/imported").json()["count"])
+    def progressed(process: subprocess.Popen[bytes], share: float) -> bool:
+        count = int(client.get(f"{API}/imported").json()["count"])
+        return process.poll() is not None or count > share * IMPORT_ITEMS
 
     for share in (rng.uniform(0.01, 0.3), rng.uniform(0.4, 0.6)):
         process = start_manage(*arguments, environment=server.environment, log_path=tmp_path / "import.log")
         try:
-            wait_for(lambda s=share: process.poll() is not None or count() > s * IMPORT_ITEMS, "progress")  # type: ignore[misc]
+            wait_for(partial(progressed, process, share), "progress")
         finally:
             ended = process.poll()
             end_group(process, signal.SIGKILL)

@@ -118,5 +118,5 @@ def _check_searches(clients: list[httpx.Client], name: str, items: list[dict[str
         answers = [post(client, f"/{name}/search", {"vector": query.tolist(), "k": 50}) for client in clients]
         assert answers[0]["results"] == answers[1]["results"]
         found = [hit["distance"] for hit in answers[0]["results"]]
-        nearest = np.sort(distances(query, vectors, "euclidean")[0])[:50] if items else []
-        assert found == pytest.approx(list(nearest), rel=1e-9)
+        nearest = np.sort(distances(query, vectors, "euclidean")[0])[:50].tolist() if items else []
+        assert found == pytest.approx(nearest, rel=1e-9)

@@ -101,12 +101,14 @@ def run_machine(calls: list[Call], *, examples: int, steps: int) -> int:
         machines.append(IndexMachine(calls, f"m{seed}-{len(machines)}-"))
         return machines[-1]
 
-    run_state_machine_as_test(with_seed(seed)(machine), settings=machine_settings(examples=examples, steps=steps))
+    # Hypothesis takes any function that makes a machine; its annotation says class.
+    factory: Any = with_seed(seed)(machine)
+    run_state_machine_as_test(factory, settings=machine_settings(examples=examples, steps=steps))
     return sum(machine.graph_answers for machine in machines)
 
 
 @pytest.mark.parametrize(
-    ("examples", "steps"), [(2, 15), pytest.param(12, 40, marks=pytest.mark.slow)], ids=["short", "long"]
+    ("examples", "steps"), [(2, 15), pytest.param(8, 30, marks=pytest.mark.slow)], ids=["short", "long"]
 )
 def test_a_server_and_a_worker_agree_with_the_model_after_every_step(
     server: Server, make_http: Callable[[Server], httpx.Client], examples: int, steps: int
@@ -122,7 +124,7 @@ def test_they_agree_as_well_when_graphs_answer(
     monkeypatch.setattr(processes, "start_manage", _start_with_small_graphs)
     server = make_server()
     with running_worker(server, "--graph-min-items", str(SMALL_GRAPH_ITEMS)) as worker:
-        graph_answers = run_machine([http_call(make_http(server)), worker], examples=12, steps=40)
+        graph_answers = run_machine([http_call(make_http(server)), worker], examples=6, steps=30)
 
     assert graph_answers > 0
 

@@ -134,7 +134,7 @@ def both(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Replicas]]:
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize(
-    ("examples", "steps"), [(6, 40), pytest.param(40, 60, marks=pytest.mark.slow)], ids=["short", "long"]
+    ("examples", "steps"), [(6, 40), pytest.param(10, 50, marks=pytest.mark.slow)], ids=["short", "long"]
 )
 def test_graphs_of_two_processes_agree_with_the_model_after_every_step(
     both: list[Replicas], monkeypatch: pytest.MonkeyPatch, examples: int, steps: int
@@ -148,7 +148,9 @@ def test_graphs_of_two_processes_agree_with_the_model_after_every_step(
         machines.append(GraphMachine(both, monkeypatch, f"m{len(machines)}-", seen))
         return machines[-1]
 
-    run_state_machine_as_test(with_seed(seed)(machine), settings=machine_settings(examples=examples, steps=steps))
+    # Hypothesis takes any function that makes a machine; its annotation says class.
+    factory: Any = with_seed(seed)(machine)
+    run_state_machine_as_test(factory, settings=machine_settings(examples=examples, steps=steps))
 
     assert seen == {"tail", "outliers", "graph", "retiring", "tombstones"}
     assert sum(machine.graph_answers for machine in machines) > 0

@@ -1,0 +1,80 @@
+"""The README's commands, run as they stand there."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from pathlib import Path
+
+import orjson
+import pytest
+
+from tests.conftest import MakeServer
+from tests.processes import ROOT
+
+README = (ROOT / "README.md").read_text()
+LINK = re.compile(r"\]\(([^)#]+)\)")
+
+
+def indented_blocks(text: str) -> list[str]:
+    """Return the code blocks of a Markdown text, without their indentation."""
+    blocks: list[list[str]] = [[]]
+    for line in text.splitlines():
+        if line.startswith("    "):
+            blocks[-1].append(line[4:])
+        elif blocks[-1] and line.strip():
+            blocks.append([])
+        elif blocks[-1]:
+            blocks[-1].append("")
+    return ["\n".join(block).strip() for block in blocks if block]
+
+
+def run_shell(script: str, base_url: str) -> str:
+    """Run a block in bash, with the address of the test's server in the place of the documented one."""
+    script = script.replace("http://127.0.0.1:8000", base_url)
+    done = subprocess.run(["bash", "-euc", script], capture_output=True, text=True, timeout=60, check=True)
+    return done.stdout
+
+
+@pytest.mark.slow
+def test_the_readme_commands_do_what_it_says(make_server: MakeServer) -> None:
+    server = make_server()
+    server.manage("up", "--no-serve")
+    demo, own, *_ = [block for block in indented_blocks(README) if "curl" in block]
+    commands, expected = own.split("\n\n")
+
+    results = orjson.loads(run_shell(demo, server.base_url))["results"]
+    answers = run_shell(commands, server.base_url)
+
+    assert len(results) == 3
+    assert all(result["metadata"]["summary"] for result in results)
+    assert answers.endswith("".join(line.strip() for line in expected.splitlines()))
+
+
+@pytest.mark.slow
+def test_the_readme_management_commands_run(make_server: MakeServer, tmp_path: Path) -> None:
+    server = make_server()
+    server.manage("index_create", "new", "--dimension", "384")
+    demo = ROOT / "demo" / "debian_packages"
+    (block,) = [block for block in indented_blocks(README) if "index_create" in block]
+    for line in block.splitlines():
+        arguments = line.removeprefix(".venv/bin/python manage.py ").split()
+        files = {"vectors.npy": str(demo / "vectors.npy"), "items.jsonl": str(demo / "items.jsonl")}
+        listed = server.manage(*[files.get(argument, argument) for argument in arguments]).stdout
+
+    assert [(index["name"], index["count"]) for index in orjson.loads(listed)] == [("docs", 2000), ("new", 0)]
+
+
+@pytest.mark.parametrize("page", sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md")]), ids=lambda page: page.stem)
+def test_links_lead_somewhere(page: Path) -> None:
+    missing = [
+        link
+        for link in LINK.findall(page.read_text())
+        if "://" not in link and not (page.parent / link).exists() and not (page.parent / f"{link}.md").exists()
+    ]
+
+    assert missing == []
+
+
+def test_the_readme_stays_short() -> None:
+    assert len(README.splitlines()) <= 150
