@@ -52,8 +52,8 @@ def exchange(server: Server, request: bytes, *, ends: bool = True) -> bytes:
         return received
 
 
-CONTENT_TYPES = ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", "application/xml",
-                 "a", "/;;;=", "application/jsonx", "é", ""]  # fmt: skip
+CONTENT_TYPES = ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x",
+                 "application/xml", "a", "/;;;=", "application/jsonx", "é", ""]  # fmt: skip
 
 
 @pytest.mark.parametrize("call", PATHS)

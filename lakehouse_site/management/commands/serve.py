@@ -26,6 +26,8 @@ from lakehouse_site.health import unapplied_migrations
 
 TARGET = "lakehouse_site.wsgi:application"
 DEFAULT_THREADS = 4
+# What a worker may still take for the requests it has begun; after that it is killed, which no acknowledged write minds.
+WORKER_STOP_SECONDS = 10
 
 
 class Command(BaseCommand):
@@ -113,6 +115,7 @@ def _serve(address: str, port: int, *, threads: int, log_access: bool) -> None:
         port=port,
         interface=Interfaces.WSGI,
         workers=1,
+        workers_kill_timeout=WORKER_STOP_SECONDS,
         blocking_threads=threads,
         websockets=False,
         log_level=LogLevels.warning,
@@ -120,12 +123,33 @@ def _serve(address: str, port: int, *, threads: int, log_access: bool) -> None:
         log_access=log_access,
         log_access_format="%(method)s %(path)s %(status)d %(dt_ms).1f ms %(addr)s",
     )
+    _keep_signals_apart()
     try:
         server.serve(target_loader=_load, wrap_loader=False)
     except SystemExit:
         # After Ctrl-C the terminal ends the worker too; granian may take that for a crash.
         if not server.interrupt_signal:
             raise CommandError("The server's worker ended unexpectedly; its log is above.") from None
+
+
+def _keep_signals_apart() -> None:
+    """Let the main process alone hear Ctrl-C, and the worker hear the main process from its first moment on.
+
+    Ctrl-C goes to every process of a terminal, and a worker that gets SIGINT beside the SIGTERM of its parent often
+    never ends. Blocked before the worker has other threads, SIGINT reaches none of them. The handlers of the parent come
+    along with the fork and would swallow a SIGTERM that arrives while the application loads.
+    """
+    both = {signal.SIGINT, signal.SIGTERM}
+
+    def begin_worker() -> None:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
+
+    os.register_at_fork(
+        before=lambda: signal.pthread_sigmask(signal.SIG_BLOCK, both),
+        after_in_parent=lambda: signal.pthread_sigmask(signal.SIG_UNBLOCK, both),
+        after_in_child=begin_worker,
+    )
 
 
 def _load() -> Callable[..., Any]:
