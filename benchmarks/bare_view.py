@@ -65,7 +65,11 @@ class Search(APIView):
         vector = np.array(request.data["vector"], np.float32)
         labels, distances = Search.index.knn_query(vector, k=request.data["k"], num_threads=1)
         return Response(
-            {"results": [{"id": i, "distance": d} for i, d in zip(labels[0].tolist(), distances[0].tolist(), strict=True)]}
+            {
+                "results": [
+                    {"id": i, "distance": d} for i, d in zip(labels[0].tolist(), distances[0].tolist(), strict=True)
+                ]
+            }
         )
 
 

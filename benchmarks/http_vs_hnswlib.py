@@ -21,7 +21,6 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -204,7 +203,10 @@ def measure(data: Data, rounds: int, seconds: float) -> None:
     index.set_ef(64)
     np.save(Path(tempfile.gettempdir()) / "bare-view.npy", data.vectors)
     bare = start(
-        [sys.executable, "-m", "granian", "bare_view:application", *BARE_OPTIONS], dict(os.environ), BARE_PORT, BENCHMARKS
+        [sys.executable, "-m", "granian", "bare_view:application", *BARE_OPTIONS],
+        dict(os.environ),
+        BARE_PORT,
+        BENCHMARKS,
     )
     try:
         searching: dict[str, list[float]] = {}
@@ -237,7 +239,10 @@ def measure(data: Data, rounds: int, seconds: float) -> None:
         )
     if data.truth is not None:
         let_graph_grow(connection, "j0", searches[0], data.count)
-        print(f"\nrecall@10: {recall(data, connection, 'j0'):.4f}; exact: {recall(data, connection, 'j0', exact=True):.4f}")
+        print(
+            f"\nrecall@10: {recall(data, connection, 'j0'):.4f};",
+            f"exact: {recall(data, connection, 'j0', exact=True):.4f}",
+        )
 
 
 def main() -> None:

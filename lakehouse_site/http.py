@@ -25,6 +25,7 @@ _PIECE_BYTES = 16 * 1024 * 1024
 # What is still read of a body over the limit, so that the sender, who sends before it listens, receives the answer.
 _DRAIN_FACTOR = 16
 _DRAIN_SECONDS = 30.0
+_DISCARD_BYTES = 64 * 1024
 
 
 class Readable(Protocol):
@@ -136,6 +137,21 @@ def admit_chunked(request: HttpRequest) -> None:
     most = settings.LAKEHOUSE_MAX_BODY_BYTES + 1
     meta["CONTENT_LENGTH"] = str(most)  # DRF skips the body when this is missing; `read_body` knows better
     request._stream = LimitedStream(meta["wsgi.input"], most)  # type: ignore[assignment]
+
+
+def discard_small_body(request: HttpRequest) -> None:
+    """Read away a body that no view has read, if it is small: granian closes a connection that has one left.
+
+    The next call on it would fail, and a client that still sends would see a broken pipe in the place of its answer.
+    """
+    meta = request.META
+    if request._read_started or meta.get("HTTP_EXPECT"):  # type: ignore[attr-defined]
+        return
+    if "HTTP_TRANSFER_ENCODING" in meta:
+        if meta.get("wsgi.input_terminated"):
+            meta["wsgi.input"].read(_DISCARD_BYTES)
+    elif meta.get("CONTENT_LENGTH", "").isdecimal() and int(meta["CONTENT_LENGTH"]) <= _DISCARD_BYTES:
+        request.read()
 
 
 def _too_large(limit: int) -> TooLarge:

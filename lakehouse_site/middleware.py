@@ -12,7 +12,7 @@ from django.http import HttpRequest, HttpResponseBase
 
 from lakehouse_site import health, logs
 from lakehouse_site.access import gate
-from lakehouse_site.http import admit_chunked
+from lakehouse_site.http import admit_chunked, discard_small_body
 from lakehouse_site.problems import problem_response, response_for
 
 _SANE_REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
@@ -66,4 +66,7 @@ class DoorMiddleware:
             if known is None:
                 raise
             return known
-        return self.get_response(request)
+        response = self.get_response(request)
+        if response.status_code >= 400 and request.method != "GET":
+            discard_small_body(request)
+        return response

@@ -49,9 +49,7 @@ def find(name: str, vector: Any, k: int = 10, **options: Any) -> Answer:
     """Search for one vector."""
     state = indexes.index_state(name=name)
     body = {"vector": np.asarray(vector).tolist(), "k": k, **options}
-    return search.search_index(
-        state=state, query=validation.parse_search(body, state.dimension, state.distance)
-    )
+    return search.search_index(state=state, query=validation.parse_search(body, state.dimension, state.distance))
 
 
 def found_keys(name: str, vector: Any, k: int = 10, **options: Any) -> list[str]:

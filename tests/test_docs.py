@@ -65,7 +65,9 @@ def test_the_readme_management_commands_run(make_server: MakeServer, tmp_path: P
     assert [(index["name"], index["count"]) for index in orjson.loads(listed)] == [("docs", 2000), ("new", 0)]
 
 
-@pytest.mark.parametrize("page", sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md")]), ids=lambda page: page.stem)
+@pytest.mark.parametrize(
+    "page", sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md")]), ids=lambda page: page.stem
+)
 def test_links_lead_somewhere(page: Path) -> None:
     missing = [
         link

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from django.contrib import admin
@@ -46,7 +47,7 @@ class VectorIndexAdmin(ModelAdmin):
         return False
 
     def get_deleted_objects(
-        self, objs: QuerySet[VectorIndex], request: HttpRequest
+        self, objs: Sequence[VectorIndex] | QuerySet[VectorIndex], request: HttpRequest
     ) -> tuple[list[str], dict[str, int], set[str], list[str]]:
         # The stock page would load every item of the index to list it.
         names = [f"{index.name} with {index.head.live_count} items" for index in objs]

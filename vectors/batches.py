@@ -119,7 +119,7 @@ class VectorReader:
                 self._fault(*_first_wrong_number(pointer, value))
 
     def _refuse_unusable(self, rows: Float32Rows) -> None:
-        pointers = {place[0]: place[1] for place in [*self._number_places, *self._chunk_places]}
+        pointers = {position: pointer for position, pointer, _ in self._number_places} | dict(self._chunk_places)
         finite = np.isfinite(rows).all(axis=1)
         for position in np.flatnonzero(~finite).tolist():
             component = int(np.flatnonzero(~np.isfinite(rows[position]))[0])

@@ -92,7 +92,7 @@ def measure(query: FloatRows, rows: FloatRows, distance: Distance) -> Float64s:
         return np.asarray(0.0 - inner, dtype=np.float64)
     lengths = np.sqrt((wide_rows * wide_rows).sum(axis=1) * (wide_query * wide_query).sum())
     cosine = np.clip(inner / lengths, -1.0, 1.0)
-    return np.round(1.0 - cosine, COSINE_DECIMALS) + 0.0
+    return np.asarray(np.round(1.0 - cosine, COSINE_DECIMALS), dtype=np.float64)
 
 
 def is_float32_safe(prepared: Float32Rows) -> Bools:

@@ -144,7 +144,9 @@ class SearchGraph:
             if len(self._outliers):
                 exact.append(self._outliers.search(prepared, k))
             near = [
-                graph.search(prepared, k + SPARE_NEIGHBOURS, threads) for graph in (self._retiring, self._graph) if graph
+                graph.search(prepared, k + SPARE_NEIGHBOURS, threads)
+                for graph in (self._retiring, self._graph)
+                if graph
             ]
         found = [labels for labels in near if labels is not None]
         if len(found) < len(near):

@@ -103,4 +103,3 @@ class HnswGraph:
     def _with_equals(self, query: NDArray[np.float32], near: Labels) -> Labels:
         missed = [label for label in self._fingerprints.labels(query) if label not in self._dead and label not in near]
         return np.append(near, missed[:MAX_EQUALS]).astype(np.int64) if missed else near
-

@@ -112,9 +112,12 @@ def _load_matrix(file: Path, dimension: int) -> np.ndarray[Any, np.dtype[np.floa
     except ValueError as error:
         raise InvalidInput.at("", "not_npy", f"{file} is not a .npy file: {error}.") from error
     if vectors.ndim != 2 or vectors.shape[1] != dimension or vectors.dtype.kind != "f":
-        detail = f"{file.name} holds {vectors.dtype} of shape {vectors.shape}; expected floats of shape (n, {dimension})."
+        detail = (
+            f"{file.name} holds {vectors.dtype} of shape {vectors.shape}; expected floats of shape (n, {dimension})."
+        )
         raise InvalidInput.at("", "shape", detail)
-    return vectors
+    matrix: np.ndarray[Any, np.dtype[np.floating[Any]]] = vectors
+    return matrix
 
 
 def _parse(state: IndexState, chunk: list[tuple[int, bytes]], rows: np.ndarray[Any, Any] | None = None) -> Batch:

@@ -14,9 +14,7 @@ DEFAULT_PAGE_ITEMS = 100
 MAX_PAGE_ITEMS = 10_000
 
 
-def fetch_items(
-    *, state: IndexState, keys: Sequence[str], include: Collection[str]
-) -> tuple[list[LiveRow], list[str]]:
+def fetch_items(*, state: IndexState, keys: Sequence[str], include: Collection[str]) -> tuple[list[LiveRow], list[str]]:
     """Return the items with these distinct ids, in their order, and the ids that are not there."""
     found = rows.live_by_key(state.id, keys, with_vector="vector" in include)
     return [found[key] for key in keys if key in found], [key for key in keys if key not in found]

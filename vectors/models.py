@@ -58,7 +58,7 @@ class VectorItem(models.Model):
     seq = models.BigIntegerField(help_text="Sequence number of the last change.")
     label = models.BigIntegerField(help_text="Sequence number of the last change of the vector.")
     deleted = models.BooleanField(default=False)
-    metadata = models.TextField(
+    metadata = models.TextField(  # noqa: DJ001  null, "the caller sent none", is not "{}"
         null=True,
         help_text="JSON text, kept to the letter: jsonb would turn 1e300 into an integer and refuse \\u0000.",
     )

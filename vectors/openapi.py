@@ -91,13 +91,13 @@ _INFO = _object(
     }
 )
 _ITEM = _object({"id": _KEY, "metadata": _METADATA, "vector": _NUMBERS}, ["id"])
-_HIT = _object({"id": _KEY, "distance": {"type": "number"}, "metadata": _METADATA, "vector": _NUMBERS}, ["id", "distance"])
+_HIT = _object(
+    {"id": _KEY, "distance": {"type": "number"}, "metadata": _METADATA, "vector": _NUMBERS}, ["id", "distance"]
+)
 _URI: Schema = {"type": "string", "format": "uri", "nullable": True}
 _MERGED = _object(
     {"source": _NAME, "dest": _NAME}
-    | dict.fromkeys(
-        ("scanned", "added", "overwritten", "skipped", "deleted", "source_count", "dest_count"), _INTEGER
-    )
+    | dict.fromkeys(("scanned", "added", "overwritten", "skipped", "deleted", "source_count", "dest_count"), _INTEGER)
 )
 
 PROBLEM = _object(

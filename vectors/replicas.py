@@ -80,7 +80,7 @@ class Replicas:
         self._stale: set[uuid.UUID] = set()
         self._wake = threading.Event()
         self._thread: threading.Thread | None = None
-        self._stopping = False
+        self._stopping = threading.Event()
         self._searched_at = 0.0
 
     def current(self, state: IndexState) -> SearchGraph:
@@ -123,12 +123,13 @@ class Replicas:
 
     def stop(self) -> None:
         """End the background thread after its present step and drop everything."""
-        self._stopping = True
+        self._stopping.set()
         self._wake.set()
         if self._thread is not None:
             self._thread.join()
         with self._lock:
-            self._thread, self._stopping = None, False
+            self._thread = None
+            self._stopping.clear()
             self._replicas.clear()
             self._id_of_name.clear()
             self._stale.clear()
@@ -166,12 +167,12 @@ class Replicas:
                 self._thread.start()
 
     def _run(self) -> None:
-        while not self._stopping:
+        while not self._stopping.is_set():
             if not self._wake.wait(IDLE_SECONDS):
                 connection.close()  # idle, it would be in the way of backups and drops
                 self._wake.wait()
             self._wake.clear()
-            while not self._stopping and self._step():
+            while not self._stopping.is_set() and self._step():
                 pass
         connection.close()
 

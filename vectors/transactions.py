@@ -49,15 +49,14 @@ def run_write(work: Callable[[], Result]) -> Result:
 
 @contextmanager
 def _queue() -> Iterator[None]:
-    name = connection.settings_dict["NAME"]
-    if connection.vendor != "sqlite" or connection.is_in_memory_db():
+    if connection.vendor != "sqlite":
         yield
         return
     # Threads wait here, with a limit; then at most one thread of each process waits for the file.
     if not _writer_of_this_process.acquire(timeout=LOCK_TIMEOUT_SECONDS):
         raise DatabaseUnavailable(f"Another write has held the database for over {LOCK_TIMEOUT_SECONDS:.0f} seconds.")
     try:
-        with open(f"{name}.write-lock", "ab") as file:
+        with open(f"{connection.settings_dict['NAME']}.write-lock", "ab") as file:
             fcntl.flock(file, fcntl.LOCK_EX)  # the kernel lets go of it when the process ends, however it ends
             yield
     finally:

@@ -9,7 +9,9 @@ from vectors import views
 NAME = r"(?P<name>[^/]+)"
 
 urlpatterns = [
-    re_path(rf"^index/{NAME}/search/?$", views.SearchView.as_view(), name="search"),  # first: patterns are tried in order
+    re_path(
+        rf"^index/{NAME}/search/?$", views.SearchView.as_view(), name="search"
+    ),  # first: patterns are tried in order
     re_path(r"^index/?$", views.IndexesView.as_view(), name="indexes"),
     re_path(r"^search/?$", views.MultiSearchView.as_view(), name="multi-search"),
     re_path(rf"^index/{NAME}/?$", views.IndexView.as_view(), name="index"),

@@ -94,7 +94,9 @@ def advance(index_id: uuid.UUID, name: str, count: int) -> tuple[int, int]:
     database sequence would not do, for a reader could see 2 before 1 is committed and miss 1 for ever.
     """
     head = IndexHead.objects.filter(pk=index_id)
-    changes = {"last_seq": F("last_seq") + count, "updated_at": timezone.now()} if count else {"last_seq": F("last_seq")}
+    changes = (
+        {"last_seq": F("last_seq") + count, "updated_at": timezone.now()} if count else {"last_seq": F("last_seq")}
+    )
     if not head.update(**changes):
         raise IndexNotFound(name)
     last_seq, live_count = head.values_list("last_seq", "live_count").get()

@@ -119,7 +119,11 @@ def test_every_bad_item_is_named_in_order() -> None:
 
 
 def test_zero_vectors_are_refused_for_cosine_only() -> None:
-    items = [{"id": "a", "vector": [0, 0, 0]}, {"id": "b", "vector": [1e-60, 0, 0]}, {"id": "c", "vector": [1e-40, 0, 0]}]
+    items = [
+        {"id": "a", "vector": [0, 0, 0]},
+        {"id": "b", "vector": [1e-60, 0, 0]},
+        {"id": "c", "vector": [1e-40, 0, 0]},
+    ]
 
     assert faults(items, "cosine") == [("/items/0/vector", "zero_vector"), ("/items/1/vector", "zero_vector")]
     assert len(parse(items, "dot")) == 3
@@ -128,7 +132,10 @@ def test_zero_vectors_are_refused_for_cosine_only() -> None:
 METADATA = st.dictionaries(
     st.text(st.characters(exclude_categories=["Cs"])),
     st.recursive(
-        st.none() | st.booleans() | st.integers(-(2**63), 2**64 - 1) | st.floats(allow_nan=False, allow_infinity=False)
+        st.none()
+        | st.booleans()
+        | st.integers(-(2**63), 2**64 - 1)
+        | st.floats(allow_nan=False, allow_infinity=False)
         | st.text(st.characters(exclude_categories=["Cs"])),
         lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text("ab\0", max_size=2), inner, max_size=3),
         max_leaves=10,

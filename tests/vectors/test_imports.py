@@ -41,15 +41,13 @@ def test_json_lines_are_added_in_batches_and_once(tmp_path: Path) -> None:
 @pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
 def test_rows_of_a_matrix_belong_to_the_lines_beside_it(tmp_path: Path, dtype: type) -> None:
     make_index()
-    matrix = np.arange(1, 37).reshape(12, 3).astype(dtype)
+    matrix: np.ndarray[Any, Any] = np.arange(1, 37).reshape(12, 3).astype(dtype)
     np.save(tmp_path / "vectors.npy", matrix)
     lines = write_lines(tmp_path / "items.jsonl", [{"id": f"k{i}", "metadata": {"i": i}} for i in range(12)])
 
     import_items(name="docs", file=tmp_path / "vectors.npy", items=lines, batch_items=5)
 
-    found, _ = items.fetch_items(
-        state=indexes.index_state(name="docs"), keys=["k11"], include={"vector", "metadata"}
-    )
+    found, _ = items.fetch_items(state=indexes.index_state(name="docs"), keys=["k11"], include={"vector", "metadata"})
     assert found[0].metadata == '{"i":11}'
     assert np.frombuffer(found[0].vector or b"", "<f4").tolist() == matrix[11].tolist()
 

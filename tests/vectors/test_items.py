@@ -15,9 +15,7 @@ def pages(limit: int, between: object = None) -> list[list[str]]:
     result: list[list[str]] = []
     cursor: str | None = None
     while True:
-        page, cursor = items.list_items(
-            state=indexes.index_state(name="docs"), cursor=cursor, limit=limit, include=()
-        )
+        page, cursor = items.list_items(state=indexes.index_state(name="docs"), cursor=cursor, limit=limit, include=())
         result.append([row.key for row in page])
         if cursor is None:
             return result
@@ -77,9 +75,7 @@ def test_fetch_keeps_the_order_and_names_the_missing() -> None:
     fill("a", "b", "c")
     delete("docs", "b")
 
-    found, missing = items.fetch_items(
-        state=indexes.index_state(name="docs"), keys=["c", "zz", "b", "a"], include=()
-    )
+    found, missing = items.fetch_items(state=indexes.index_state(name="docs"), keys=["c", "zz", "b", "a"], include=())
 
     assert [row.key for row in found] == ["c", "a"]
     assert missing == ["zz", "b"]

@@ -48,7 +48,8 @@ def test_a_row_deleted_while_the_index_loads_is_not_taken_for_alive(monkeypatch:
     state = indexes.index_state(name="docs")
     replica = Replica(state)
     replica.page_rows = 5
-    read, pages = rows.changes_after, []
+    read = rows.changes_after
+    pages: list[object] = []
 
     def delete_after_the_first_page(*arguments: object, **options: object) -> object:
         page = read(*arguments, **options)  # type: ignore[arg-type]

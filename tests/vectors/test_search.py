@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import threading
+from typing import Any
 
 import numpy as np
 import pytest
@@ -8,7 +9,7 @@ from django.db import connection
 
 from lakehouse_site.errors import IndexNotFound, InvalidInput, ItemNotFound
 from tests.factories import add, add_rows, delete, find, found_keys, make_index, random_rows
-from vectors import indexes, search
+from vectors import indexes, rows, search
 from vectors.distances import DISTANCES, Distance, measure
 from vectors.replicas import replicas
 from vectors.search import Answer
@@ -125,7 +126,9 @@ def test_many_vectors_in_one_call_get_the_answers_they_get_alone(exact: bool, mo
     build_graph("docs")
     queries = random_rows(30, 8, seed=5)
 
-    together = search.search_index(state=indexes.index_state(name="docs"), query=Query(queries, is_batch=True, exact=exact))
+    together = search.search_index(
+        state=indexes.index_state(name="docs"), query=Query(queries, is_batch=True, exact=exact)
+    )
 
     assert together.hits == [find("docs", query, exact=exact).hits[0] for query in queries]
 
@@ -160,13 +163,13 @@ def test_a_hit_that_changes_between_graph_and_rows_is_refilled(monkeypatch: pyte
     add("docs", [{"id": f"{i:02}", "vector": [i, 0]} for i in range(50)])
     find("docs", [0, 0])
     build_graph("docs")
-    read_hits, changes = search.rows.hits, [("01", [1000, 0]), ("00", None)]
+    read_hits, changes = rows.hits, [("01", [1000, 0]), ("00", None)]
 
-    def change_then_read(*arguments: object) -> object:
+    def change_then_read(*arguments: Any) -> object:
         if changes:
             key, vector = changes.pop()
             delete("docs", key) if vector is None else add("docs", [{"id": key, "vector": vector}])
-        return read_hits(*arguments)  # type: ignore[arg-type]
+        return read_hits(*arguments)
 
     monkeypatch.setattr("vectors.search.rows.hits", change_then_read)
     answer = find("docs", [0, 0], k=3)
@@ -179,11 +182,11 @@ def test_a_hit_that_changes_between_graph_and_rows_is_refilled(monkeypatch: pyte
 def test_an_item_that_changes_at_every_try_is_found_by_reading_the_rows(monkeypatch: pytest.MonkeyPatch) -> None:
     make_index(dimension=2, distance="euclidean")
     add("docs", [{"id": f"{i:02}", "vector": [i, 0]} for i in range(10)])
-    read_hits, turns = search.rows.hits, iter(range(1, 100))
+    read_hits, turns = rows.hits, iter(range(1, 100))
 
-    def change_then_read(*arguments: object) -> object:
+    def change_then_read(*arguments: Any) -> object:
         add("docs", [{"id": "00", "vector": [0, next(turns) / 1000]}])
-        return read_hits(*arguments)  # type: ignore[arg-type]
+        return read_hits(*arguments)
 
     monkeypatch.setattr("vectors.search.rows.hits", change_then_read)
 
@@ -221,7 +224,9 @@ def test_several_indexes_are_searched_as_one() -> None:
     assert is_exact
 
 
-@pytest.mark.parametrize(("other", "code"), [({"dimension": 4}, "dimension_mismatch"), ({"distance": "dot"}, "distance_mismatch")])
+@pytest.mark.parametrize(
+    ("other", "code"), [({"dimension": 4}, "dimension_mismatch"), ({"distance": "dot"}, "distance_mismatch")]
+)
 def test_indexes_that_cannot_be_compared_are_refused(other: dict[str, object], code: str) -> None:
     make_index("a")
     make_index("b", **other)  # type: ignore[arg-type]

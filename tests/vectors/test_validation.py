@@ -125,7 +125,7 @@ def test_every_fault_of_an_add_is_named(body: Any, expected: list[tuple[str, str
 def test_ids_to_fetch_are_taken_once_and_in_order() -> None:
     keys, include = validation.parse_fetch({"ids": ["b", "a", "b"]}, 10)
 
-    assert (keys, include) == (["b", "a"], {"metadata", "vector"})
+    assert (keys, include) == (["b", "a"], frozenset({"metadata", "vector"}))
 
 
 @pytest.mark.parametrize(

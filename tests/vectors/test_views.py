@@ -126,7 +126,9 @@ def test_parameters_of_the_item_listing(client: Client, query: str, status: int)
 
 def test_integers_beyond_64_bits_and_nul_in_metadata_come_back_exactly(client: Client) -> None:
     make_index(dimension=2)
-    raw = b'{"items": [{"id": "a", "vector": [1, 0], "metadata": {"n": 123456789012345678901234567890, "z": "\\u0000"}}]}'
+    raw = (
+        b'{"items": [{"id": "a", "vector": [1, 0], "metadata": {"n": 123456789012345678901234567890, "z": "\\u0000"}}]}'
+    )
     assert client.post(f"{BASE}/index/docs/add", raw, content_type="application/json").status_code == 200
 
     found = post(client, "/index/docs/search", {"vector": [1, 0]}).json()["results"][0]

@@ -8,7 +8,7 @@ from django.db import connection, transaction
 
 from lakehouse_site.errors import IndexNotFound
 from tests.factories import add, delete, found_keys, make_index
-from vectors import indexes, items, rows
+from vectors import indexes, items, rows, validation, writes
 from vectors.models import VectorItem
 from vectors.transactions import run_write
 
@@ -128,12 +128,9 @@ def test_a_write_to_an_index_that_was_dropped_meanwhile_is_refused() -> None:
     indexes.drop_index(name="docs")
     make_index()
 
+    batch = validation.parse_add({"items": [put("a", [1, 0, 0])]}, 3, "cosine", max_items=10)
     with pytest.raises(IndexNotFound):
-        from vectors import validation, writes
-
-        writes.add_items(
-            state=state, batch=validation.parse_add({"items": [put("a", [1, 0, 0])]}, 3, "cosine", max_items=10)
-        )
+        writes.add_items(state=state, batch=batch)
     assert indexes.index_state(name="docs").live_count == 0
 
 

@@ -1,11 +1,19 @@
 from __future__ import annotations
 
 import sys
-from typing import Any
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from tqdm import tqdm
 
 
-def progress_bar(total: int | None, what: str) -> tqdm[Any]:
-    """Return a progress bar on standard error, silent where that is no terminal."""
-    return tqdm(total=total, unit=f" {what}", file=sys.stderr, disable=not sys.stderr.isatty(), dynamic_ncols=True)
+@contextmanager
+def progress_bar(total: int | None, what: str) -> Iterator[Callable[[int], None]]:
+    """Show a progress bar on standard error, nothing where that is no terminal; yield what moves it on."""
+    quiet = not sys.stderr.isatty()
+    with tqdm(total=total, unit=f" {what}", file=sys.stderr, disable=quiet, dynamic_ncols=True) as bar:
+
+        def move(count: int) -> None:
+            bar.update(count)
+
+        yield move

@@ -26,7 +26,7 @@ from lakehouse_site.health import unapplied_migrations
 
 TARGET = "lakehouse_site.wsgi:application"
 DEFAULT_THREADS = 4
-# What a worker may still take for the requests it has begun; after that it is killed, which no acknowledged write minds.
+# What a worker may still take for the requests it has begun; then it is killed, which no acknowledged write minds.
 WORKER_STOP_SECONDS = 10
 
 
@@ -136,8 +136,8 @@ def _keep_signals_apart() -> None:
     """Let the main process alone hear Ctrl-C, and the worker hear the main process from its first moment on.
 
     Ctrl-C goes to every process of a terminal, and a worker that gets SIGINT beside the SIGTERM of its parent often
-    never ends. Blocked before the worker has other threads, SIGINT reaches none of them. The handlers of the parent come
-    along with the fork and would swallow a SIGTERM that arrives while the application loads.
+    never ends. Blocked before the worker has other threads, SIGINT reaches none of them. The handlers of the parent
+    come along with the fork and would swallow a SIGTERM that arrives while the application loads.
     """
     both = {signal.SIGINT, signal.SIGTERM}
 

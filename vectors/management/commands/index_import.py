@@ -17,20 +17,25 @@ class Command(IndexCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         super().add_arguments(parser)
         parser.add_argument("name", metavar="NAME", help="an index that exists; manage.py index_create makes one")
-        parser.add_argument("file", metavar="FILE", type=Path, help=".jsonl (id, vector or vector_b64, metadata) or .npy")
-        parser.add_argument("--items", type=Path, help="JSON lines (id, metadata) that belong to the rows of a .npy file")
+        parser.add_argument(
+            "file", metavar="FILE", type=Path, help=".jsonl (id, vector or vector_b64, metadata) or .npy"
+        )
+        parser.add_argument(
+            "--items", type=Path, help="JSON lines (id, metadata) that belong to the rows of a .npy file"
+        )
         parser.add_argument("--batch", type=int, default=BATCH_ITEMS, help="items of one transaction")
 
     def run(self, **options: Any) -> None:
         if options["batch"] < 1:
             raise CommandError("--batch has to be at least 1.")
-        with progress_bar(None, "items") as bar:
+        with progress_bar(None, "items") as progress:
             result = import_items(
                 name=options["name"],
                 file=Path(options["file"]),
                 items=Path(options["items"]) if options["items"] else None,
                 batch_items=options["batch"],
-                progress=bar.update,
+                progress=progress,
             )
-        text = f"{result.index}: {result.read} read, {result.added} added, {result.updated} updated, {result.count} items now."
+        counts = f"{result.read} read, {result.added} added, {result.updated} updated, {result.count} items now"
+        text = f"{result.index}: {counts}."
         self.answer(asdict(result), text, as_json=options["as_json"])

@@ -25,8 +25,8 @@ class Command(IndexCommand):
 
     def run(self, **options: Any) -> None:
         merge = Merge(options["dest"], options["clear_source"], options["on_conflict"], options["dry_run"])
-        with progress_bar(index_state(name=options["source"]).live_count, "items") as bar:
-            result = merge_indexes(source=options["source"], merge=merge, progress=bar.update)
+        with progress_bar(index_state(name=options["source"]).live_count, "items") as progress:
+            result = merge_indexes(source=options["source"], merge=merge, progress=progress)
         verb = "Would merge" if merge.dry_run else "Merged"
         text = (
             f"{verb} {result.source} into {result.dest}: {result.scanned} scanned, {result.added} added, "
