@@ -80,6 +80,7 @@ APPEND_SLASH = True
 TEMPLATES = [
     {
         "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "lakehouse_site" / "templates"],  # before DRF's own, some of which are replaced there
         "APP_DIRS": True,
         "OPTIONS": {
             "context_processors": [

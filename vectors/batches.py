@@ -112,24 +112,30 @@ class VectorReader:
         return rows
 
     def _refuse_booleans(self, wide: np.ndarray[Any, np.dtype[np.float64]]) -> None:
-        suspects = np.flatnonzero(((wide == 0) | (wide == 1)).any(axis=1))
-        for suspect in suspects.tolist():
+        looks_boolean = (wide == 0) | (wide == 1)
+        if not looks_boolean.any():
+            return
+        for suspect in np.flatnonzero(looks_boolean.any(axis=1)).tolist():
             _, pointer, value = self._number_places[suspect]
             if bool in set(map(type, value)):
                 self._fault(*_first_wrong_number(pointer, value))
 
     def _refuse_unusable(self, rows: Float32Rows) -> None:
-        pointers = {position: pointer for position, pointer, _ in self._number_places} | dict(self._chunk_places)
-        finite = np.isfinite(rows).all(axis=1)
-        for position in np.flatnonzero(~finite).tolist():
-            component = int(np.flatnonzero(~np.isfinite(rows[position]))[0])
-            detail = f"Component {component} is not a finite float32 (NaN, infinite, or beyond 3.4e38)."
-            self._fault(pointers[position], "not_finite", detail)
-        if self._distance == "cosine":
-            for position in np.flatnonzero(~rows.any(axis=1)).tolist():
-                if position in pointers:
+        finite = np.isfinite(rows)
+        if not finite.all():
+            for position, pointer in self._places():
+                wrong = np.flatnonzero(~finite[position])
+                if len(wrong):
+                    detail = f"Component {wrong[0]} is not a finite float32 (NaN, infinite, or beyond 3.4e38)."
+                    self._fault(pointer, "not_finite", detail)
+        if self._distance == "cosine" and not rows.any(axis=1).all():
+            for position, pointer in self._places():
+                if not rows[position].any():
                     detail = "A zero vector has no direction, so it has no cosine distance."
-                    self._fault(pointers[position], "zero_vector", detail)
+                    self._fault(pointer, "zero_vector", detail)
+
+    def _places(self) -> list[tuple[int, str]]:
+        return [place[:2] for place in self._number_places] + self._chunk_places
 
     def _fault(self, pointer: str, code: str, detail: str) -> None:
         self.faults.append(Fault(pointer, code, detail))

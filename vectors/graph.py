@@ -136,7 +136,8 @@ class SearchGraph:
             How many neighbours are wanted.
         """
         prepared = prepare(queries, self.params.distance)
-        if not is_float32_safe(prepared).all() and (self._graph is not None or len(self._tail)):
+        # Cosine has made them unit rows, which are always safe.
+        if self.params.distance != "cosine" and not is_float32_safe(prepared).all():
             return None
         threads = 1 if len(queries) < 8 else -1
         with self._lock.read():

@@ -98,7 +98,7 @@ class HnswGraph:
             labels, _ = self._index.knn_query(queries, k=wanted, num_threads=threads)
         except RuntimeError:
             return None
-        return [self._with_equals(query, near) for query, near in zip(queries, labels.astype(np.int64), strict=True)]
+        return [self._with_equals(query, near) for query, near in zip(queries, labels.view(np.int64), strict=True)]
 
     def _with_equals(self, query: NDArray[np.float32], near: Labels) -> Labels:
         missed = [label for label in self._fingerprints.labels(query) if label not in self._dead and label not in near]

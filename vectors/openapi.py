@@ -193,6 +193,7 @@ def describes(call: str) -> Callable[[Method], Method]:
     return extend_schema(
         operation_id=call,
         summary=summary,
+        tags=["vectors"],
         parameters=parameters,
         request=None if body is None else {"application/json": body},
         responses={

@@ -8,14 +8,13 @@ from __future__ import annotations
 import functools
 import random
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from hypothesis import seed as with_seed
-from hypothesis import strategies as st
-from hypothesis.stateful import initialize, invariant, rule, run_state_machine_as_test
+from hypothesis.stateful import initialize, invariant, run_state_machine_as_test
 
-from tests.e2e.machine import IndexMachine, machine_settings, seeds, slots
+from tests.e2e.machine import IndexMachine, machine_settings, seeds
 from tests.e2e.model import Call
 from tests.e2e.worker import answer
 from vectors import graph, indexes, merge, replicas, rows, search, writes
@@ -23,7 +22,6 @@ from vectors.replicas import Replicas
 from vectors.rows import IndexState
 
 GRAPH_MIN_ITEMS = 8
-processes = st.integers(0, 1)
 
 
 class QuietReplicas(Replicas):
@@ -46,7 +44,11 @@ def call_of(own: Replicas, patch: pytest.MonkeyPatch) -> Call:
 
 
 class GraphMachine(IndexMachine):
-    """The same rules, and steps of the background work."""
+    """The same calls, and steps of the background work."""
+
+    weights: ClassVar[dict[str, int]] = IndexMachine.weights | {
+        "move_chunks": 8, "replace_most": 3, "follow_own_writes": 3, "forget": 1,
+    }  # fmt: skip
 
     def __init__(self, both: list[Replicas], patch: pytest.MonkeyPatch, prefix: str, seen: set[str]) -> None:
         super().__init__([call_of(own, patch) for own in both], prefix)
@@ -56,10 +58,34 @@ class GraphMachine(IndexMachine):
     @initialize(seed=seeds)
     def begin(self, seed: int) -> None:
         self._begin(seed)
-        self.replace_most(0, "a", seed)
+        self.replace_most("a", self.rng)
 
-    @rule(process=processes, slot=slots, chunks=st.sampled_from((1, 2, 20)), seed=seeds)
-    def move_chunks(self, process: int, slot: str, chunks: int, seed: int) -> None:
+    def move_chunks(self, slot: str, rng: random.Random) -> None:
+        self._move(slot, rng, process=rng.randrange(2), chunks=rng.choice((1, 2, 20)))
+
+    def follow_own_writes(self, slot: str, rng: random.Random) -> None:
+        """One round of the background thread."""
+        self.both[rng.randrange(2)]._step()
+
+    def forget(self, slot: str, rng: random.Random) -> None:
+        """A process has restarted, or needed the memory."""
+        self.both[rng.randrange(2)].forget_name(self.prefix + slot)
+
+    def replace_most(self, slot: str, rng: random.Random) -> None:
+        """New vectors for most items: a graph that held them has more tombstones than it may have."""
+        process = rng.randrange(2)
+        self._move(slot, rng, process=process, chunks=20)
+        name = self.prefix + slot
+        index = self.indexes.get(name)
+        if index is not None and index.items:
+            keys = rng.sample(sorted(index.items), max(1, int(len(index.items) * 0.7)))
+            items = [{"id": key, "vector": [rng.uniform(-2, 2) for _ in range(index.dimension)]} for key in keys]
+            assert self.call("add", name, {"items": items})[0] == 200
+            index.add(items)
+            self._move(slot, rng, process=process, chunks=1)
+            self.touched.add(name)
+
+    def _move(self, slot: str, rng: random.Random, *, process: int, chunks: int) -> None:
         """Search, so that the graph is up to date, and let it take some rows from its tail or its predecessor."""
         name = self.prefix + slot
         index = self.indexes.get(name)
@@ -68,35 +94,10 @@ class GraphMachine(IndexMachine):
         assert self.calls[process]("search", name, {"vector": [1.0] * index.dimension})[0] == 200
         found = self._graph(process, name)
         for _ in range(chunks):
-            found._chunk = random.Random(seed).randint(1, 8)
+            found._chunk = rng.randint(1, 8)
             if not found.move_chunk(threads=1):
                 break
             self._note(found)
-
-    @rule(process=processes)
-    def follow_own_writes(self, process: int) -> None:
-        """One round of the background thread."""
-        self.both[process]._step()
-
-    @rule(process=processes, slot=slots)
-    def forget(self, process: int, slot: str) -> None:
-        """The process has restarted, or needed the memory."""
-        self.both[process].forget_name(self.prefix + slot)
-
-    @rule(process=processes, slot=slots, seed=seeds)
-    def replace_most(self, process: int, slot: str, seed: int) -> None:
-        """New vectors for most items: a graph that held them has more tombstones than it may have."""
-        self.move_chunks(process, slot, 20, seed)
-        name = self.prefix + slot
-        index = self.indexes.get(name)
-        if index is not None and index.items:
-            rng = random.Random(seed)
-            keys = rng.sample(sorted(index.items), max(1, int(len(index.items) * 0.7)))
-            items = [{"id": key, "vector": [rng.uniform(-2, 2) for _ in range(index.dimension)]} for key in keys]
-            assert self.call("add", name, {"items": items})[0] == 200
-            index.add(items)
-            self.move_chunks(process, slot, 1, seed)
-            self.touched.add(name)
 
     @invariant()
     def a_graph_that_is_up_to_date_knows_each_item_once(self) -> None:
@@ -134,7 +135,7 @@ def both(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Replicas]]:
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize(
-    ("examples", "steps"), [(6, 40), pytest.param(10, 50, marks=pytest.mark.slow)], ids=["short", "long"]
+    ("examples", "steps"), [(6, 40), pytest.param(30, 60, marks=pytest.mark.slow)], ids=["short", "long"]
 )
 def test_graphs_of_two_processes_agree_with_the_model_after_every_step(
     both: list[Replicas], monkeypatch: pytest.MonkeyPatch, examples: int, steps: int
@@ -154,6 +155,7 @@ def test_graphs_of_two_processes_agree_with_the_model_after_every_step(
 
     assert seen == {"tail", "outliers", "graph", "retiring", "tombstones"}
     assert sum(machine.graph_answers for machine in machines) > 0
+    assert sum(machine.merges for machine in machines) > 0
 
 
 @pytest.mark.django_db(transaction=True)
