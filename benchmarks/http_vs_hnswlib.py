@@ -199,7 +199,7 @@ def measure(data: Data, rounds: int, seconds: float) -> None:
     for what, speeds in build.items():
         print(f"  {what:<34}{spread(speeds, 'vectors/s')}")
 
-    let_graph_grow(connection, "b0", searches[0], data.count)
+    let_graph_grow(Connection(SERVICE_PORT), "b0", searches[0], data.count)
     index.set_ef(64)
     np.save(Path(tempfile.gettempdir()) / "bare-view.npy", data.vectors)
     bare = start(
@@ -238,6 +238,7 @@ def measure(data: Data, rounds: int, seconds: float) -> None:
             f"worst {max(latencies) * 1e3:.1f} ms"
         )
     if data.truth is not None:
+        connection = Connection(SERVICE_PORT)
         let_graph_grow(connection, "j0", searches[0], data.count)
         print(
             f"\nrecall@10: {recall(data, connection, 'j0'):.4f};",

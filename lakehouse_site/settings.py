@@ -66,10 +66,10 @@ MIDDLEWARE = [
     # First: everything below it, static files included, is behind the address layer.
     "lakehouse_site.middleware.DoorMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
-    "django.contrib.sessions.middleware.SessionMiddleware",
-    "django.middleware.csrf.CsrfViewMiddleware",
-    "django.contrib.auth.middleware.AuthenticationMiddleware",
-    "django.contrib.messages.middleware.MessageMiddleware",
+    "lakehouse_site.middleware.SessionMiddleware",
+    "lakehouse_site.middleware.CsrfViewMiddleware",
+    "lakehouse_site.middleware.AuthenticationMiddleware",
+    "lakehouse_site.middleware.MessageMiddleware",
 ]
 
 ROOT_URLCONF = "lakehouse_site.urls"

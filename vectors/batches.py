@@ -99,12 +99,15 @@ class VectorReader:
 
     def matrix(self, count: int) -> Float32Rows:
         """Return shape (count, d), float32; rows with faults hold anything."""
-        rows = np.zeros((count, self._dimension), np.float32)
-        if self._number_places:
-            wide = np.frombuffer(self._numbers, np.float64).reshape(-1, self._dimension)
-            self._refuse_booleans(wide)
-            with np.errstate(over="ignore"):
-                rows[[place[0] for place in self._number_places]] = wide
+        wide = np.frombuffer(self._numbers, np.float64).reshape(-1, self._dimension)
+        self._refuse_booleans(wide)
+        with np.errstate(over="ignore"):
+            narrow = wide.astype(np.float32)
+        if len(narrow) == count:
+            rows = narrow
+        else:
+            rows = np.zeros((count, self._dimension), np.float32)
+            rows[[place[0] for place in self._number_places]] = narrow
         if self._chunks:
             narrow = np.frombuffer(b"".join(self._chunks), "<f4").reshape(-1, self._dimension)
             rows[[place[0] for place in self._chunk_places]] = narrow

@@ -60,7 +60,7 @@ def prepare_wide(vectors: Float32Rows, distance: Distance) -> Float64s:
     """Return the same rows as `prepare`, shape (n, d), in float64: safe for any float32 rows."""
     wide = vectors.astype(np.float64)
     if distance == "cosine":
-        wide /= np.sqrt((wide * wide).sum(axis=1))[:, None]
+        wide /= np.sqrt(_squares(wide))[:, None]
     return wide
 
 
@@ -79,20 +79,24 @@ def measure(query: FloatRows, rows: FloatRows, distance: Distance) -> Float64s:
     Returns
     -------
     ndarray
-        Shape (n,), float64. Equal rows get equal distances to the last bit, wherever they stand in `rows`: each row is
-        summed on its own by numpy's pairwise summation, never by BLAS, whose kernels treat edge rows differently.
+        Shape (n,), float64. Equal rows get equal distances to the last bit, wherever they stand in `rows`: `einsum`
+        sums each row on its own, in one order; the kernels of BLAS would treat rows at the edges of a block differently.
     """
     wide_query = query.astype(np.float64)
     wide_rows = rows.astype(np.float64)
     if distance == "euclidean":
         wide_rows -= wide_query
-        return np.asarray(np.sqrt((wide_rows * wide_rows).sum(axis=1)), dtype=np.float64)
-    inner = (wide_rows * wide_query).sum(axis=1)
+        return np.asarray(np.sqrt(_squares(wide_rows)), dtype=np.float64)
+    inner = np.einsum("ij,j->i", wide_rows, wide_query)
     if distance == "dot":
         return np.asarray(0.0 - inner, dtype=np.float64)
-    lengths = np.sqrt((wide_rows * wide_rows).sum(axis=1) * (wide_query * wide_query).sum())
+    lengths = np.sqrt(_squares(wide_rows) * _squares(wide_query[None])[0])
     cosine = np.clip(inner / lengths, -1.0, 1.0)
     return np.asarray(np.round(1.0 - cosine, COSINE_DECIMALS), dtype=np.float64)
+
+
+def _squares(rows: Float64s) -> Float64s:
+    return np.asarray(np.einsum("ij,ij->i", rows, rows), dtype=np.float64)
 
 
 def is_float32_safe(prepared: Float32Rows) -> Bools:

@@ -28,7 +28,7 @@ class Nearest:
 def row_norms(rows: FloatRows) -> FloatRows:
     """Return the euclidean length of each row, shape (n,), in the dtype of `rows` (computed in float64)."""
     wide = rows.astype(np.float64)
-    lengths: FloatRows = np.sqrt((wide * wide).sum(axis=1)).astype(rows.dtype)
+    lengths: FloatRows = np.sqrt(np.einsum("ij,ij->i", wide, wide)).astype(rows.dtype)
     return lengths
 
 

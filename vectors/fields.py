@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import Any, TypeVar
 
-from lakehouse_site.errors import Fault, InvalidInput
+from lakehouse_site.errors import Fault, InvalidInput, TooLarge
 
 Choice = TypeVar("Choice", bound=str)
 
@@ -134,14 +134,16 @@ class Fields:
         return str(value)
 
     def keys(self, name: str, most: int) -> list[str]:
-        """Return a required array of item ids, without repetitions, in order."""
+        """Return a required array of item ids, without repetitions, in order; `TooLarge` when there are too many."""
         value = self._body.get(name)
         if type(value) is not list:
             self._wrong_type(name, value, "an array of ids")
             return []
         if len(value) > most:
-            self.fault(name, "too_many", f"{len(value)} ids are more than the {most} of one call; send several.")
-            return []
+            raise TooLarge(
+                f"{len(value)} ids are more than the {most} of one call. Send several calls, or raise "
+                "LAKEHOUSE_MAX_BATCH_ITEMS."
+            )
         for i, key in enumerate(value):
             problem = key_fault(key)
             if problem:

@@ -47,11 +47,28 @@ class GraphParams:
     ef_search: int
 
 
-Change = tuple[int, int, int, bool, bytes]
-"""The present state of one row: row id, seq, label, whether it is deleted, little-endian float32 (empty then).
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """The present state of n rows, in columns: n objects would be work for the garbage collector.
 
-A plain tuple: the garbage collector stops looking at it, which objects of a class would not allow it.
-"""
+    Attributes
+    ----------
+    rows, labels, deleted
+        n row ids, labels, and whether each is a tombstone (bool, or 0 and 1).
+    last_seq
+        The highest sequence number among them, 0 for none.
+    vectors
+        Little-endian float32 of the rows that are not deleted, one after the other.
+    """
+
+    rows: Sequence[int]
+    last_seq: int
+    labels: Sequence[int]
+    deleted: Sequence[bool | int]
+    vectors: bytes
+
+    def __len__(self) -> int:
+        return len(self.rows)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,29 +118,34 @@ class SearchGraph:
             return len(self._tail) > self._graph_min_items
         return len(self._tail) > 0 or self._retiring is not None or _needs_rebuild(self._graph)
 
-    def apply(self, changes: Sequence[Change]) -> None:
-        """Bring the memory up to these rows; only one thread at a time may call it.
+    @property
+    def waiting_rows(self) -> int:
+        """Rows in the tail."""
+        return len(self._tail)
 
-        Parameters
-        ----------
-        changes
-            Rows in the order of their sequence numbers.
-        """
+    def apply(self, changes: Changes) -> None:
+        """Bring the memory up to these rows; only one thread at a time may call it."""
         dead: list[int] = []
         labels: list[int] = []
-        fresh: list[bytes] = []
+        fresh: list[int] = []
         known = self._label_of_row
-        for row, _, label, is_deleted, vector in changes:
+        position = 0
+        for row, label, is_deleted in zip(changes.rows, changes.labels, changes.deleted, strict=True):
             old = known.get(row)
             if old is not None and (is_deleted or old != label):
                 dead.append(old)
                 del known[row]
-            if not is_deleted and old != label:
-                known[row] = label
-                labels.append(label)
-                fresh.append(vector)
+            if not is_deleted:
+                if old != label:
+                    known[row] = label
+                    labels.append(label)
+                    fresh.append(position)
+                position += 1
         if dead or fresh:
-            self._replace(np.array(dead, np.int64), np.array(labels, np.int64), self._prepared(fresh))
+            rows = np.frombuffer(changes.vectors, "<f4").reshape(position, self.params.dimension)
+            chosen = rows if len(fresh) == position else rows[fresh]
+            vectors = prepare(chosen.astype(np.float32, copy=False), self.params.distance)
+            self._replace(np.array(dead, np.int64), np.array(labels, np.int64), vectors)
 
     def search(self, queries: Float32Rows, k: int) -> list[Candidates] | None:
         """Return candidates for each query, or None when hnswlib cannot answer and the rows must be searched.
@@ -197,10 +219,6 @@ class SearchGraph:
             self._remove(dead)
             self._tail.append(labels[safe], vectors[safe])
             self._outliers.append(labels[~safe], vectors[~safe])
-
-    def _prepared(self, vectors: list[bytes]) -> Float32Rows:
-        rows = np.frombuffer(b"".join(vectors), "<f4").reshape(-1, self.params.dimension)
-        return prepare(rows.astype(np.float32, copy=False), self.params.distance)
 
     def _remove(self, dead: Labels) -> None:
         missing = self._outliers.remove(self._tail.remove(dead))

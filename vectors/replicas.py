@@ -26,6 +26,13 @@ IDLE_SECONDS = 2.0
 BUSY_SECONDS = 1.0
 """A search within this time makes the background thread leave room for the next one."""
 
+BURST_SECONDS = 0.3
+"""While writes follow each other this closely the tail may grow: they come faster than a graph can take them in, and
+writers, searches and the thread would only be in each other's way."""
+
+MAX_WAITING_ROWS = 100_000
+"""Rows in a tail that are too many to wait: brute force over them takes some 10 ms."""
+
 
 class Replica:
     """One index in this process."""
@@ -36,6 +43,7 @@ class Replica:
         self.graph = SearchGraph(state.graph_params)
         self.applied_seq = 0
         self.used_at = time.monotonic()
+        self.changed_at = 0.0
         self.catching_up = threading.Lock()
         self.page_rows = max(256, PAGE_BYTES // (4 * state.dimension))
 
@@ -61,10 +69,9 @@ class Replica:
             while self.applied_seq < target_seq:
                 changes = rows.changes_after(self.index_id, self.applied_seq, self.page_rows, live_until=live_until)
                 self.graph.apply(changes)
-                last = changes[-1][1] if changes else 0
-                reached = last if len(changes) == self.page_rows else max(last, target_seq)
-                # A load leaves tombstones out, so it must not pass over those that came after it began.
-                self.applied_seq = min(reached, target_seq) if is_new else reached
+                last = changes.last_seq
+                self.applied_seq = last if len(changes) == self.page_rows else max(last, target_seq)
+            self.changed_at = 0.0 if is_new else time.monotonic()
             if is_new:
                 facts = {"index": self.name, "items": len(self.graph), "seconds": time.perf_counter() - started}
                 logger.info("index loaded", extra=facts)
@@ -203,7 +210,11 @@ class Replicas:
     def _build(self, replica: Replica) -> bool:
         if not replica.graph.has_work:
             return False
-        if time.monotonic() - self._searched_at > BUSY_SECONDS:
+        now = time.monotonic()
+        if now - replica.changed_at < BURST_SECONDS and replica.graph.waiting_rows < MAX_WAITING_ROWS:
+            time.sleep(0.02)
+            return True
+        if now - self._searched_at > BUSY_SECONDS:
             return replica.graph.move_chunk(threads=os.cpu_count() or 1)
         more = replica.graph.move_chunk(threads=1, seconds=0.0015)
         time.sleep(0.003)

@@ -99,11 +99,14 @@ def _search(state: IndexState, vectors: Float32Rows, k: int, *, exact: bool) -> 
         if candidates is None or (exact and not all(one.is_exact for one in candidates)):
             break
         hits = _read_hits(state, vectors, k, [one.labels for one in candidates])
-        if hits is not None:
+        # An index that should have items and shows none may have been dropped while it was loaded.
+        if hits is not None and (hits[0] or not state.live_count):
             return Answer(hits, all(one.is_exact for one in candidates), state.last_seq)
         state = _refreshed(state)
     # Asked for, or beyond the graph, or the nearest items change faster than a graph can follow.
-    return Answer(_scan(state, vectors, k), True, state.last_seq)
+    hits = _scan(state, vectors, k)
+    _refreshed(state)  # a drop meanwhile would have cut the scan short
+    return Answer(hits, True, state.last_seq)
 
 
 def _refreshed(state: IndexState) -> IndexState:

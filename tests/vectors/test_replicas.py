@@ -9,7 +9,7 @@ from pytest_django.fixtures import Settings
 
 from tests.factories import add, add_rows, delete, find, found_keys, make_index, random_rows
 from vectors import indexes, rows
-from vectors.graph import SearchGraph
+from vectors.graph import Changes, SearchGraph
 from vectors.models import IndexHead, VectorItem
 from vectors.replicas import Replica, replicas
 
@@ -89,8 +89,8 @@ def test_threads_that_search_at_once_apply_each_change_once(monkeypatch: pytest.
     applied: list[int] = []
     apply = SearchGraph.apply
 
-    def count(self: SearchGraph, changes: list[tuple[int, int, int, bool, bytes]]) -> None:
-        applied.extend(change[1] for change in changes)
+    def count(self: SearchGraph, changes: Changes) -> None:
+        applied.extend(changes.labels)
         apply(self, changes)
 
     monkeypatch.setattr(SearchGraph, "apply", count)

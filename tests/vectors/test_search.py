@@ -202,12 +202,9 @@ def test_searching_with_a_state_of_a_dropped_index_finds_nothing_of_its_successo
     make_index(dimension=2)
     add("docs", [{"id": "new", "vector": [1, 0]}])
 
-    try:
-        hits = search.search_index(state=old, query=Query(np.array([[1, 0]], np.float32))).hits[0]
-    except IndexNotFound:
-        hits = []
-
-    assert hits == []
+    for exact in (False, True):
+        with pytest.raises(IndexNotFound):
+            search.search_index(state=old, query=Query(np.array([[1, 0]], np.float32), exact=exact))
 
 
 def test_several_indexes_are_searched_as_one() -> None:
