@@ -80,7 +80,7 @@ def measure(query: FloatRows, rows: FloatRows, distance: Distance) -> Float64s:
     -------
     ndarray
         Shape (n,), float64. Equal rows get equal distances to the last bit, wherever they stand in `rows`: `einsum`
-        sums each row on its own, in one order; the kernels of BLAS would treat rows at the edges of a block differently.
+        sums each row on its own, in one order; the kernels of BLAS treat rows at the edges of a block differently.
     """
     wide_query = query.astype(np.float64)
     wide_rows = rows.astype(np.float64)
