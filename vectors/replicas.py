@@ -35,46 +35,70 @@ MAX_WAITING_ROWS = 100_000
 
 
 class Replica:
-    """One index in this process."""
+    """One index in this process: a graph, and the sequence number it is good for.
+
+    The two change hands as a pair. Whoever has read a pair may search its graph, whatever happens to the replica.
+    """
 
     def __init__(self, state: IndexState) -> None:
         self.index_id = state.id
         self.name = state.name
-        self.graph = SearchGraph(state.graph_params)
-        self.applied_seq = 0
         self.used_at = time.monotonic()
         self.changed_at = 0.0
-        self.catching_up = threading.Lock()
         self.page_rows = max(256, PAGE_BYTES // (4 * state.dimension))
+        self._params = state.graph_params
+        self._catching_up = threading.Lock()
+        self._good: tuple[SearchGraph, int] = self._nothing()
 
-    def catch_up(self, target_seq: int, tombstone_floor: int) -> None:
-        """Apply rows until everything up to `target_seq` is in the graph.
+    @property
+    def graph(self) -> SearchGraph:
+        return self._good[0]
+
+    @property
+    def applied_seq(self) -> int:
+        return self._good[1]
+
+    def catch_up(self, target_seq: int, tombstone_floor: int) -> SearchGraph:
+        """Return a graph that has everything up to `target_seq`.
 
         Raises
         ------
         RuntimeError
             In a transaction: after its rollback the graph would hold rows that never were, and later skip real ones.
         """
-        if self.applied_seq >= target_seq:
-            return
+        graph, applied_seq = self._good
+        if applied_seq >= target_seq:
+            return graph
         if connection.in_atomic_block:
             raise RuntimeError("A graph cannot catch up inside a transaction; search before or after it.")
-        with self.catching_up:
+        with self._catching_up:
             if 0 < self.applied_seq < tombstone_floor:
-                self.graph = SearchGraph(self.graph.params)
-                self.applied_seq = 0
+                self._good = self._nothing()
             is_new = self.applied_seq == 0
-            live_until = target_seq if is_new else 0
             started = time.perf_counter()
-            while self.applied_seq < target_seq:
-                changes = rows.changes_after(self.index_id, self.applied_seq, self.page_rows, live_until=live_until)
-                self.graph.apply(changes)
-                last = changes.last_seq
-                self.applied_seq = last if len(changes) == self.page_rows else max(last, target_seq)
+            try:
+                self._apply_until(target_seq, live_until=target_seq if is_new else 0)
+            except BaseException:
+                self._good = self._nothing()  # half of a page may be applied
+                raise
+            graph = self.graph
             self.changed_at = 0.0 if is_new else time.monotonic()
             if is_new:
-                facts = {"index": self.name, "items": len(self.graph), "seconds": time.perf_counter() - started}
+                facts = {"index": self.name, "items": len(graph), "seconds": time.perf_counter() - started}
                 logger.info("index loaded", extra=facts)
+            return graph
+
+    def _apply_until(self, target_seq: int, *, live_until: int) -> None:
+        graph, applied_seq = self._good
+        while applied_seq < target_seq:
+            changes = rows.changes_after(self.index_id, applied_seq, self.page_rows, live_until=live_until)
+            graph.apply(changes)
+            is_last_page = len(changes) < self.page_rows
+            applied_seq = max(changes.last_seq, target_seq) if is_last_page else changes.last_seq
+            self._good = graph, applied_seq
+
+    def _nothing(self) -> tuple[SearchGraph, int]:
+        return SearchGraph(self._params), 0
 
 
 class Replicas:
@@ -94,16 +118,13 @@ class Replicas:
         """Return the graph of this index, good for at least `state.last_seq`."""
         replica = self._get(state)
         replica.used_at = self._searched_at = time.monotonic()
-        if replica.applied_seq < state.last_seq:
-            try:
-                replica.catch_up(state.last_seq, state.tombstone_floor)
-            except BaseException:
-                self.forget(state.id)  # half of a page may be applied
-                raise
+        is_behind = replica.applied_seq < state.last_seq
+        graph = replica.catch_up(state.last_seq, state.tombstone_floor)
+        if is_behind:
             self._keep_to_budget(replica)
             self._start()
             self._wake.set()
-        return replica.graph
+        return graph
 
     def written(self, index_id: uuid.UUID) -> None:
         """Take note of a write of this process, so that the next search finds the graph already up to date."""

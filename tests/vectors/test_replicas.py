@@ -198,3 +198,25 @@ def test_the_background_thread_builds_the_graph_and_follows_writes() -> None:
     assert (len(graph), graph.has_work) == (300, False)
     assert not find("docs", data[250]).is_exact
     assert found_keys("docs", data[250], k=1) == ["i000250"]
+
+
+def test_a_load_that_fails_half_way_leaves_nothing_half_applied(monkeypatch: pytest.MonkeyPatch) -> None:
+    make_index(dimension=4)
+    data = random_rows(60, 4)
+    keys = add_rows("docs", data[:40])
+    find("docs", data[0])
+    add_rows("docs", data[40:], start=40)
+    state = indexes.index_state(name="docs")
+    replace = SearchGraph._replace
+
+    def fail(*_: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(SearchGraph, "_replace", fail)
+    with pytest.raises(MemoryError):
+        replicas.current(state)
+    monkeypatch.setattr(SearchGraph, "_replace", replace)
+
+    assert len(replicas.current(state)) == 60
+    assert found_keys("docs", data[7], k=1) == [keys[7]]
+    assert found_keys("docs", data[50], k=1) == ["i000050"]
