@@ -20,6 +20,7 @@ from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
 
 from lakehouse_site.errors import InvalidInput, TooLarge
+from lakehouse_site.in_flight import give_way
 from lakehouse_site.json_faults import json_faults
 
 _PIECE_BYTES = 16 * 1024 * 1024
@@ -133,6 +134,7 @@ def loads(body: bytes | bytearray) -> Any:
         while cut := _BETWEEN_OBJECTS.search(body, start + _SLICE_BYTES, tail.start()):
             items += orjson.loads(b"[" + body[start : cut.start() + 1] + b"]")
             start = cut.end() - 1
+            give_way()
         items += orjson.loads(b"[" + body[start : tail.start()] + b"]")
     except orjson.JSONDecodeError:
         return orjson.loads(body)

@@ -18,6 +18,7 @@ from django.middleware import csrf
 from lakehouse_site import health, logs
 from lakehouse_site.access import gate
 from lakehouse_site.http import admit_chunked, discard_small_body
+from lakehouse_site.in_flight import counted
 from lakehouse_site.problems import problem_response, response_for
 
 _SANE_REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
@@ -45,7 +46,11 @@ class DoorMiddleware:
         request_id = sent if sent and _SANE_REQUEST_ID.fullmatch(sent) else secrets.token_hex(8)
         # Not reset afterwards: Django logs some failures after this returns, and the next request sets its own.
         logs.request_id.set(request_id)
-        response = health.answer(request) if request.path_info in health.PATHS else self._admit(request)
+        if request.path_info in health.PATHS:
+            response: HttpResponseBase = health.answer(request)
+        else:
+            with counted():
+                response = self._admit(request)
         headers = response.headers
         headers["X-Request-ID"] = request_id
         headers["X-Content-Type-Options"] = "nosniff"

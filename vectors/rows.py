@@ -1,8 +1,8 @@
 """The SQL of the hot paths, for SQLite and Postgres: everything here touches many rows, or runs at every search.
 
-On SQLite what a search reads comes as one row of arrays: with every row it steps to, Python's driver lets go of the
-interpreter lock, and beside a busy thread it can take a millisecond to get it back. (Not so a first load: arrays make
-many rows slower to read.)
+On SQLite a replica that follows writes reads their rows as one row of arrays: with every row it steps to, Python's
+driver lets go of the interpreter lock, and beside a busy thread it can take a millisecond to get it back. First loads
+and hits come as rows, which cost less where nobody is in the way.
 
 Through the ORM the same statements cost 2 to 5 times as much (1,000 rows of 768 numbers: 35 ms against 16 ms to write,
 an order of magnitude more to read), so this one module goes to the drivers. All else uses the ORM.
@@ -98,10 +98,6 @@ _HITS = """
 SELECT label, key, metadata, vector FROM vectors_vectoritem
 WHERE index_id = %s AND label {among} AND NOT deleted
 """
-_HITS_AS_ONE = f"""
-SELECT json_group_array(label), json_group_array(key), json_group_array(metadata), group_concat(hex(vector), '')
-FROM ({_HITS})
-"""  # noqa: S608  both are constants
 _STORED = """
 SELECT key, label, deleted, vector FROM vectors_vectoritem WHERE index_id = %s AND key {among}
 """
@@ -155,15 +151,7 @@ def changes_after(index_id: uuid.UUID, seq: int, limit: int, *, live_until: int 
 
 def hits(index_id: uuid.UUID, labels: Sequence[int]) -> list[HitRow]:
     """Return the live rows with these labels, in any order; labels that are gone are left out."""
-    params = [_id(index_id), _many(labels)]
-    if connection.vendor != "sqlite":
-        return [HitRow(*row) for row in _select(_HITS, params)]
-    columns = _select(_HITS_AS_ONE, params)[0]
-    found: list[int] = orjson.loads(columns[0])
-    vectors = bytes.fromhex(columns[3] or "")
-    width = len(vectors) // max(len(found), 1)
-    texts = zip(found, orjson.loads(columns[1]), orjson.loads(columns[2]), strict=True)
-    return [HitRow(*text, vectors[i * width : (i + 1) * width]) for i, text in enumerate(texts)]
+    return [HitRow(*row) for row in _select(_HITS, [_id(index_id), _many(labels)])]
 
 
 def stored(index_id: uuid.UUID, keys: Sequence[str]) -> dict[str, StoredRow]:
