@@ -200,13 +200,13 @@ def test_the_background_thread_builds_the_graph_and_follows_writes() -> None:
     assert found_keys("docs", data[250], k=1) == ["i000250"]
 
 
-def test_a_load_that_fails_half_way_leaves_nothing_half_applied(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_catching_up_that_fails_half_way_leaves_nothing_half_applied(monkeypatch: pytest.MonkeyPatch) -> None:
     make_index(dimension=4)
     data = random_rows(60, 4)
-    keys = add_rows("docs", data[:40])
-    find("docs", data[0])
+    add_rows("docs", data[:40])
+    replica = Replica(indexes.index_state(name="docs"))
+    replica.catch_up(40, 0)
     add_rows("docs", data[40:], start=40)
-    state = indexes.index_state(name="docs")
     replace = SearchGraph._replace
 
     def fail(*_: object) -> None:
@@ -214,9 +214,12 @@ def test_a_load_that_fails_half_way_leaves_nothing_half_applied(monkeypatch: pyt
 
     monkeypatch.setattr(SearchGraph, "_replace", fail)
     with pytest.raises(MemoryError):
-        replicas.current(state)
+        replica.catch_up(60, 0)
     monkeypatch.setattr(SearchGraph, "_replace", replace)
+    graph = replica.catch_up(60, 0)
 
-    assert len(replicas.current(state)) == 60
-    assert found_keys("docs", data[7], k=1) == [keys[7]]
-    assert found_keys("docs", data[50], k=1) == ["i000050"]
+    assert len(graph) == 60
+    for position in (7, 50):
+        found = graph.search(data[position : position + 1], 1)
+        assert found is not None
+        assert position + 1 in found[0].labels.tolist()
