@@ -21,6 +21,9 @@ from lakehouse_site.errors import Fault, InvalidInput
 from vectors.distances import Distance, Float32Rows
 from vectors.fields import escape, json_type, key_fault
 
+MAX_METADATA_DEPTH = 254
+"""What orjson writes; the standard library's limit differs from one Python to the next."""
+
 ITEM_FIELDS = frozenset({"id", "vector", "vector_b64", "metadata"})
 
 _HUGE_NUMBER = re.compile(r"\de\+?(?:1[89]|[2-9]\d|\d{3})\b")
@@ -217,14 +220,30 @@ def _metadata_text(pointer: str, value: object, faults: list[Fault]) -> str | No
     try:
         return orjson.dumps(value).decode()
     except orjson.JSONEncodeError:
-        pass  # most likely an integer beyond 64 bits, which only the standard library writes
+        pass  # an integer beyond 64 bits, which only the standard library writes, or nested too deeply
+    if _is_deeper(value, MAX_METADATA_DEPTH):
+        faults.append(Fault(pointer, "too_deep", f"Metadata are nested at most {MAX_METADATA_DEPTH} levels deep."))
+        return None
     try:
         text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
         text.encode()
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         faults.append(Fault(pointer, "not_json", f"This cannot be kept as JSON: {error}."))
         return None
     return text
+
+
+def _is_deeper(value: object, limit: int) -> bool:
+    """Return whether objects and arrays are nested in more than `limit` levels; without recursion."""
+    level: list[Any] = [value]
+    for _ in range(limit):
+        inner: list[Any] = []
+        for container in level:
+            inner += container.values() if type(container) is dict else container
+        level = [item for item in inner if type(item) in (dict, list)]
+        if not level:
+            return False
+    return True
 
 
 def _unknown_fields(place: str, item: dict[str, Any]) -> list[Fault]:

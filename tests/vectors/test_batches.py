@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lakehouse_site.errors import InvalidInput
-from vectors.batches import Batch, has_huge_number, parse_batch
+from vectors.batches import MAX_METADATA_DEPTH, Batch, has_huge_number, parse_batch
 from vectors.distances import Distance
 from vectors.fields import MAX_KEY_LENGTH
 
@@ -171,9 +171,25 @@ def test_any_integer_that_orjson_rounds_is_noticed(number: int) -> None:
     assert has_huge_number(parse([{"id": "a", "vector": [1, 2, 3], "metadata": metadata}]))
 
 
-def test_metadata_nested_beyond_reason_are_refused_with_their_place() -> None:
-    deep: dict[str, Any] = {}
-    for _ in range(5_000):
-        deep = {"a": deep}
+def nested(levels: int, innermost: object) -> Any:
+    value = innermost
+    for level in range(levels):
+        value = {"a": value} if level % 2 or level == levels - 1 else [value]
+    return value
 
-    assert faults([{"id": "a", "vector": [1, 2, 3], "metadata": deep}]) == [("/items/0/metadata", "not_json")]
+
+@pytest.mark.parametrize("levels", [MAX_METADATA_DEPTH + 1, 5_000])
+@pytest.mark.parametrize("innermost", [1, 3**80])
+def test_metadata_nested_too_deeply_are_refused_with_their_place(levels: int, innermost: int) -> None:
+    deep = nested(levels, innermost)
+
+    assert faults([{"id": "a", "vector": [1, 2, 3], "metadata": deep}]) == [("/items/0/metadata", "too_deep")]
+
+
+@pytest.mark.parametrize("innermost", [1, 3**80])
+def test_metadata_nested_as_deeply_as_is_allowed_are_kept(innermost: int) -> None:
+    deep = nested(MAX_METADATA_DEPTH, innermost)
+
+    text = parse([{"id": "a", "vector": [1, 2, 3], "metadata": deep}]).metadata[0]
+
+    assert json.loads(text or "") == deep
