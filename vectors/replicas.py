@@ -31,7 +31,7 @@ BURST_SECONDS = 0.3
 writers, searches and the thread would only be in each other's way."""
 
 MAX_WAITING_ROWS = 100_000
-"""Rows in a tail that are too many to wait: brute force over them takes some 10 ms."""
+"""Rows in a tail that are too many to wait: brute force over 20,000 takes 1.5 ms, and grows with them."""
 
 
 class Replica:
