@@ -48,8 +48,8 @@ def prepare(vectors: Float32Rows, distance: Distance) -> Float32Rows:
 
     Notes
     -----
-    The norm is taken in float64: squaring 1e30 in float32 gives infinity, and hnswlib's own cosine space then puts such a
-    vector at distance 1 from everything, itself included, without a word.
+    The norm is taken in float64: squaring 1e30 in float32 gives infinity, and hnswlib's own cosine space then puts such
+    a vector at distance 1 from everything, itself included, without a word.
     """
     if distance != "cosine":
         return np.ascontiguousarray(vectors)
