@@ -24,6 +24,7 @@ from lakehouse_site.environment_casts import (
     read_flag,
     read_hosts,
     read_rates,
+    read_seconds,
     read_token,
     read_url,
 )
@@ -118,6 +119,14 @@ VARIABLES: tuple[Variable, ...] = (
         None,
         "half of the machine's memory",
         "Memory (MiB) a process may use for indexes; the least recently used are dropped and come back on demand.",
+    ),
+    Variable(
+        "LAKEHOUSE_MAINTENANCE_SECONDS",
+        read_seconds,
+        30,
+        "`30`",
+        "How often a server looks for snapshots that are due and old tombstones; `0`: never, then let a timer run "
+        "`manage.py vectors_maintain`.",
     ),
     Variable(
         "LAKEHOUSE_BIND",

@@ -27,6 +27,12 @@ def read_count(text: str) -> int:
     return int(text)
 
 
+def read_seconds(text: str) -> int:
+    if not re.fullmatch(r"\s*[0-9]{1,6}\s*", text):
+        raise ValueError("write a whole number of seconds, 0 to switch it off")
+    return int(text)
+
+
 def read_choice(*choices: str) -> Callable[[str], str]:
     def read(text: str) -> str:
         word = text.strip().upper()

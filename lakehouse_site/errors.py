@@ -11,6 +11,8 @@
     ├── Conflict
     │   ├── IndexExists
     │   └── MergeConflict
+    ├── DamagedFile             a file is not what it says it is
+    ├── StorageFailed           the object storage did not do what was asked
     └── Unavailable             try again after `retry_after_seconds`
         └── DatabaseUnavailable
 """
@@ -162,3 +164,17 @@ class DatabaseUnavailable(Unavailable):
 
     code = "database_unavailable"
     title = "The database is not available"
+
+
+class DamagedFile(LakehouseError):
+    """A file breaks its format, or its bytes are not those its checksums were made of."""
+
+    code = "damaged_file"
+    title = "The file is damaged"
+
+
+class StorageFailed(LakehouseError):
+    """The object storage refused, failed, did not answer, or gave back something else than was written."""
+
+    code = "storage_failed"
+    title = "The object storage failed"

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import logging
 import secrets
+import threading
 from collections.abc import Callable
+from typing import ClassVar
 
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
@@ -21,6 +23,7 @@ from lakehouse_site.problems import problem_response
 
 logger = logging.getLogger(__name__)
 
+STORAGE_PATIENCE_SECONDS = 5.0
 PATHS = frozenset({"/health", "/health/"})
 
 
@@ -79,7 +82,46 @@ def _migrations() -> Fault | None:
     return None
 
 
+class _StorageCheck(threading.Thread):
+    """One look at the storage. Whoever asks while it is under way waits for the same answer, and not for ever.
+
+    A storage that hangs would otherwise hold every thread of the server that a monitor's calls can reach.
+    """
+
+    _lock = threading.Lock()
+    _latest: ClassVar[_StorageCheck | None] = None
+
+    def __init__(self) -> None:
+        super().__init__(name="storage-check", daemon=True)
+        self.fault: Fault | None = None
+        self.error: Exception | None = None
+
+    @classmethod
+    def latest(cls) -> _StorageCheck:
+        with cls._lock:
+            if cls._latest is None or not cls._latest.is_alive():
+                cls._latest = cls()
+                cls._latest.start()
+            return cls._latest
+
+    def run(self) -> None:
+        try:
+            self.fault = _look_at_storage()
+        except Exception as error:  # raised again where it is waited for
+            self.error = error
+
+
 def _storage() -> Fault | None:
+    check = _StorageCheck.latest()
+    check.join(STORAGE_PATIENCE_SECONDS)
+    if check.is_alive():
+        return Fault("", "storage", f"The object storage has not answered for {STORAGE_PATIENCE_SECONDS:.0f} seconds.")
+    if check.error is not None:
+        raise check.error
+    return check.fault
+
+
+def _look_at_storage() -> Fault | None:
     content = secrets.token_bytes(16)
     name = default_storage.save(f"_ready/{secrets.token_hex(8)}", ContentFile(content))
     try:

@@ -17,7 +17,6 @@ from django.core.exceptions import (
     RequestDataTooBig,
     SuspiciousOperation,
 )
-from django.db import InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse, UnreadablePostError
 from rest_framework import exceptions as drf
 
@@ -32,6 +31,7 @@ from lakehouse_site.errors import (
     TooLarge,
     Unavailable,
 )
+from lakehouse_site.outages import code_of, is_expected, outage_of, reason_of
 
 logger = logging.getLogger(__name__)
 
@@ -85,14 +85,23 @@ def problem_response(
 
 def response_for(error: BaseException | None) -> HttpResponse | None:
     """Return the answer to a known error; ``None`` for one that nobody foresaw."""
+    if error is not None and (outage := outage_of(error)) is not None:
+        return _from_outage(outage, error)
     if isinstance(error, LakehouseError):
         return _from_lakehouse(error)
     if isinstance(error, drf.APIException):
         return _from_drf(error)
-    if isinstance(error, (OperationalError, InterfaceError)):
-        logger.error("database unavailable", exc_info=error)
-        return _from_lakehouse(DatabaseUnavailable("The database did not answer, or was busy for too long. Try again."))
     return _from_django(error)
+
+
+def _from_outage(outage: DatabaseUnavailable, error: BaseException) -> HttpResponse:
+    """Answer that the database is away, with one line in the log: what is expected to happen needs no traceback."""
+    facts = {"sql_code": code_of(error), "reason": reason_of(error)}
+    logger.error("database unavailable", exc_info=None if is_expected(error) else error, extra=facts)
+    response = _from_lakehouse(outage)
+    # Django's own line about this answer would repeat it, outside of DRF with the traceback.
+    response._has_been_logged = True  # type: ignore[attr-defined]
+    return response
 
 
 def _from_lakehouse(error: LakehouseError) -> HttpResponse:

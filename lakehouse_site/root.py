@@ -16,6 +16,7 @@ _PLACES = {
     "admin": ("/admin/", "for staff"),
     "health": ("/health", "is the process alive?"),
     "ready": ("/ready", "can it do its work?"),
+    "metrics": ("/metrics", "numbers for Prometheus"),
 }
 
 

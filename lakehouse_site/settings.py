@@ -28,6 +28,7 @@ LAKEHOUSE_S3_ENDPOINT_URL: str = _env["LAKEHOUSE_S3_ENDPOINT_URL"]
 LAKEHOUSE_MAX_BODY_BYTES: int = _env["LAKEHOUSE_MAX_BODY_BYTES"]
 LAKEHOUSE_MAX_BATCH_ITEMS: int = _env["LAKEHOUSE_MAX_BATCH_ITEMS"]
 LAKEHOUSE_VECTOR_MEMORY_MB: int = _env["LAKEHOUSE_VECTOR_MEMORY_MB"] or _half_of_memory_mb()
+LAKEHOUSE_MAINTENANCE_SECONDS: int = _env["LAKEHOUSE_MAINTENANCE_SECONDS"]
 LAKEHOUSE_BIND: str = _env["LAKEHOUSE_BIND"]
 LAKEHOUSE_AUTH_TOKEN: str = _env["LAKEHOUSE_AUTH_TOKEN"]
 LAKEHOUSE_ALLOWED_IPS: str = _env["LAKEHOUSE_ALLOWED_IPS"]
@@ -102,6 +103,9 @@ def _database() -> dict[str, Any]:
     options = config.setdefault("OPTIONS", {})
     config["CONN_MAX_AGE"] = None
     if config["ENGINE"] != "django.db.backends.sqlite3":
+        # A server that has vanished from the network must not hold a request for the minutes that TCP alone would.
+        waits = {"connect_timeout": 5, "keepalives_idle": 15, "keepalives_interval": 5, "keepalives_count": 3}
+        config["OPTIONS"] = {**waits, "tcp_user_timeout": 30_000, **options}
         return {**config, "CONN_HEALTH_CHECKS": True}
     options.update(
         transaction_mode="IMMEDIATE",  # a transaction that begins by reading cannot fail later for want of the lock
@@ -137,14 +141,22 @@ def _object_storage() -> dict[str, Any]:
             "BACKEND": "django.core.files.storage.FileSystemStorage",
             "OPTIONS": {"location": str(LAKEHOUSE_DATA_DIR / "objects")},
         }
-    from botocore.config import Config  # takes 0.1 s to import, so only where it is needed
+    from boto3.s3.transfer import TransferConfig  # boto3 takes 0.2 s to import, so only where it is needed
+    from botocore.config import Config
 
+    # A request to a service that hangs ends after two attempts, 41 s; by botocore's defaults after five minutes.
     client_config = Config(
-        connect_timeout=5,
-        read_timeout=60,
-        retries={"max_attempts": 3, "mode": "standard"},
+        connect_timeout=3,
+        read_timeout=20,
+        retries={"total_max_attempts": 2, "mode": "standard"},
         s3={"addressing_style": "path" if LAKEHOUSE_S3_ENDPOINT_URL else "auto"},
+        # By default botocore sends the CRC of an upload over TLS in a trailer, and so no Content-Length, which services
+        # other than Amazon's may refuse (rclone 1.75 does). Without it botocore signs the SHA-256 of the body instead.
+        request_checksum_calculation="when_required" if LAKEHOUSE_S3_ENDPOINT_URL else None,
     )
+    # One request after the other, so that a transfer holds one part of 8 MiB; by default it is ten threads and as many
+    # parts. An answer that breaks off is asked for once more, which makes 82 s of a download that hangs.
+    transfer_config = TransferConfig(use_threads=False, num_download_attempts=2)
     return {
         "BACKEND": "storages.backends.s3.S3Storage",
         "OPTIONS": {
@@ -152,6 +164,9 @@ def _object_storage() -> dict[str, Any]:
             "endpoint_url": LAKEHOUSE_S3_ENDPOINT_URL or None,
             "file_overwrite": False,
             "client_config": client_config,
+            "transfer_config": transfer_config,
+            # What is read goes through a temporary file beyond this; the default, 0, means that it never does.
+            "max_memory_size": 8 * MEBIBYTE,
         },
     }
 

@@ -8,6 +8,7 @@ from django.views.generic import RedirectView
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 
 from lakehouse_site import health
+from lakehouse_site.metrics import MetricsView
 from lakehouse_site.root import RootView
 
 admin.site.site_header = "Lakehouse"
@@ -20,6 +21,7 @@ urlpatterns = [
     # The middleware answers it before this; the route is here so that every list of routes has it.
     re_path(r"^health/?$", health.answer, name="health"),
     re_path(r"^ready/?$", health.ReadyView.as_view(), name="ready"),
+    re_path(r"^metrics/?$", MetricsView.as_view(), name="metrics"),
     path("admin", RedirectView.as_view(url="/admin/")),
     path("admin/", admin.site.urls),
     re_path(r"^v1/schema/?$", SpectacularAPIView.as_view(), name="schema"),

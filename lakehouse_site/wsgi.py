@@ -16,6 +16,10 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "lakehouse_site.settings")
 
 application = get_wsgi_application()
 
+from vectors.upkeep import upkeep  # noqa: E402  it needs the applications to be loaded
+
+upkeep.start()
+
 # What is loaded now stays for ever: the collector need not walk it again and again during requests.
 gc.collect()
 gc.freeze()

@@ -19,8 +19,10 @@ import pytest
 from django.conf import settings
 
 from tests.environment import postgres_url
+from tests.fault_proxy import FaultProxy, run_fault_proxy
 from tests.postgres import create_database, drop_database
 from tests.processes import Server, copy_data, environment_for, run_manage
+from tests.s3 import S3Endpoint, run_moto, run_rclone
 
 LOG_TAIL_CHARACTERS = 8_000
 # A line for every request of the tests would bury what the servers say.
@@ -165,3 +167,37 @@ def pytest_runtest_makereport(
         for server in item.stash.get(_servers_key, []):
             report.sections.append((f"log of the server at {server.base_url}", server.log()[-LOG_TAIL_CHARACTERS:]))
     return report
+
+
+@pytest.fixture(scope="session")
+def s3() -> Iterator[S3Endpoint]:
+    """An S3 service of the run (rclone, which verifies signatures); take a `new_bucket()` to have one alone."""
+    with run_rclone() as endpoint:
+        yield endpoint
+
+
+@pytest.fixture(scope="session")
+def _s3_tls() -> Iterator[S3Endpoint]:
+    with run_rclone(tls=True) as endpoint:
+        yield endpoint
+
+
+@pytest.fixture(scope="session")
+def _s3_moto() -> Iterator[S3Endpoint]:
+    with run_moto() as endpoint:
+        yield endpoint
+
+
+@pytest.fixture(params=["rclone", "rclone-tls", "moto"])
+def s3_endpoint(request: pytest.FixtureRequest) -> S3Endpoint:
+    """An empty bucket, on each kind of S3 service in turn."""
+    fixture = {"rclone": "s3", "rclone-tls": "_s3_tls", "moto": "_s3_moto"}[request.param]
+    service: S3Endpoint = request.getfixturevalue(fixture)
+    return service.new_bucket()
+
+
+@pytest.fixture
+def fault_proxy(s3: S3Endpoint) -> Iterator[FaultProxy]:
+    """A proxy in front of `s3` that fails on demand; a process goes there by `s3.through(fault_proxy.url)`."""
+    with run_fault_proxy(s3.url) as proxy:
+        yield proxy

@@ -54,6 +54,7 @@ def _enter_world() -> None:
     data_dir = Path(os.environ[_ROOT]) / os.environ.get("PYTEST_XDIST_WORKER", "main")
     data_dir.mkdir(exist_ok=True)
     os.environ["LAKEHOUSE_DATA_DIR"] = str(data_dir)
+    os.environ["LAKEHOUSE_MAINTENANCE_SECONDS"] = "0"  # tests do its work themselves
     if _POSTGRES_URL in os.environ:
         os.environ["DATABASE_URL"] = os.environ[_POSTGRES_URL]
 

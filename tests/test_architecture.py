@@ -17,6 +17,7 @@ from tests.processes import ROOT
 
 SITE = "lakehouse_site"
 APPS = ("vectors",)
+CLIENT = "lakehouse_client"
 MAX_FILE_LINES = 300
 
 # What these take and return are arrays, bytes and dataclasses; orjson, a parser without state, is as pure as numpy.
@@ -25,12 +26,19 @@ PURE = {
     "lakehouse_site.access.addresses",
     "lakehouse_site.access.tokens",
     "vectors.batches",
+    "vectors.coder_hnsw",
+    "vectors.columns",
     "vectors.distances",
     "vectors.exact",
-    "vectors.graph",
-    "vectors.hnsw",
     "vectors.fields",
     "vectors.fingerprints",
+    "vectors.graph",
+    "vectors.hnsw",
+    "vectors.hnsw_file",
+    "vectors.lhv1",
+    "vectors.lhv1_envelope",
+    "vectors.lhv1_go",
+    "vectors.lhv1_reader",
     "vectors.locks",
     "vectors.tail",
     "vectors.validation",
@@ -38,11 +46,23 @@ PURE = {
 PURE_MAY_IMPORT = {"numpy", "hnswlib", "orjson"} | set(sys.stdlib_module_names)
 
 # Use cases: what other apps, views, admin and commands call.
-SERVICES = {"indexes", "items", "merge", "search", "writes"}
+SERVICES = {
+    "exports",
+    "imports",
+    "indexes",
+    "items",
+    "maintenance",
+    "merge",
+    "restore",
+    "search",
+    "snapshots",
+    "upkeep",
+    "writes",
+}
 # HTTP, HTML, terminal: nothing below knows them.
 OUTER = {"admin", "management", "pagination", "serializers", "urls", "views"}
 # What an app may take from the site. Only its outer modules may speak of access and of HTTP.
-SITE_FOR_ALL = {"lakehouse_site.errors"}
+SITE_FOR_ALL = {"lakehouse_site.errors", "lakehouse_site.outages"}
 SITE_FOR_OUTER = {"lakehouse_site.access", "lakehouse_site.http"}
 # The site's own inner modules; what speaks HTTP there is for views and middleware.
 SITE_INNER = {f"lakehouse_site.access.{name}" for name in ("models", "selectors", "services")} | {
@@ -50,6 +70,8 @@ SITE_INNER = {f"lakehouse_site.access.{name}" for name in ("models", "selectors"
 }
 SITE_OUTER = {f"lakehouse_site.access.{name}" for name in ("admin", "authentication", "permissions", "throttling")}
 HTTP = {"rest_framework", "django.http", "django.shortcuts", "django.urls"}
+# The client is copied to where nothing else of this project is.
+CLIENT_MAY_IMPORT = {CLIENT, "numpy"} | set(sys.stdlib_module_names)
 
 
 @dataclass(frozen=True)
@@ -69,7 +91,7 @@ def module_name(path: Path) -> str:
 
 
 def source_files() -> list[Path]:
-    folders = [ROOT / SITE, *(ROOT / app for app in APPS)]
+    folders = [ROOT / SITE, ROOT / CLIENT, *(ROOT / app for app in APPS)]
     return sorted(path for folder in folders for path in folder.rglob("*.py"))
 
 
@@ -142,7 +164,19 @@ def breach_upwards(found: Import) -> bool:
     return top(found.target) in set(APPS) - {"vectors"}
 
 
-RULES = [breach_of_purity, breach_of_layers, breach_of_silence, breach_between_apps, breach_upwards]
+def breach_of_independence(found: Import) -> bool:
+    """The client knows nothing of the server."""
+    return top(found.source) == CLIENT and top(found.target) not in CLIENT_MAY_IMPORT
+
+
+RULES = [
+    breach_of_purity,
+    breach_of_layers,
+    breach_of_silence,
+    breach_between_apps,
+    breach_upwards,
+    breach_of_independence,
+]
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.__name__)
@@ -169,6 +203,8 @@ def test_no_import_breaks_the_rule(rule: object) -> None:
         ("lakehouse_site.health", "from vectors import rows", breach_between_apps),
         ("vectors.writes", "from lakehouse_site.problems import problem", breach_upwards),
         ("vectors.search", "from lakehouse_site.access import permissions", breach_upwards),
+        ("lakehouse_client.answers", "from vectors.search import Hit", breach_of_independence),
+        ("lakehouse_client.transport", "import httpx", breach_of_independence),
     ],
 )
 def test_a_breach_is_seen(source: str, code: str, rule: object) -> None:
@@ -184,6 +220,7 @@ def test_a_breach_is_seen(source: str, code: str, rule: object) -> None:
         ("vectors.writes", "from lakehouse_site.errors import InvalidInput\nfrom vectors.models import VectorItem"),
         ("vectors.views", "from lakehouse_site.access.permissions import Scoped\nfrom vectors.search import search"),
         ("lakehouse_site.management.commands.up", "from vectors.indexes import list_indexes"),
+        ("lakehouse_client.client", "import http.client\nimport numpy as np\nfrom lakehouse_client.index import Index"),
     ],
 )
 def test_what_is_allowed_is_no_breach(source: str, code: str) -> None:

@@ -49,7 +49,8 @@ class Fields:
         self.faults: list[Fault] = []
         for name in body:
             if name not in allowed:
-                self.fault(name, "unknown_field", f"There is no such field. Known here: {', '.join(allowed)}.")
+                known = f"Known here: {', '.join(allowed)}." if allowed else "This call takes none."
+                self.fault(name, "unknown_field", f"There is no such field. {known}")
 
     def has(self, name: str) -> bool:
         """Return whether the field is there and not null."""

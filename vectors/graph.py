@@ -6,10 +6,12 @@ change. What it answers are candidates; `search.py` reads their rows and decides
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from itertools import islice
+from pathlib import Path
 
 import numpy as np
 
@@ -88,12 +90,16 @@ class SearchGraph:
         Those of the index.
     graph_min_items
         The number of live items above which a graph is built; `GRAPH_MIN_ITEMS` unless given.
+    generation
+        Kept for the owner, who replaces graphs of an older generation.
     """
 
-    def __init__(self, params: GraphParams, graph_min_items: int | None = None) -> None:
+    def __init__(self, params: GraphParams, graph_min_items: int | None = None, generation: int = 0) -> None:
         self.params = params
+        self.generation = generation
         self._graph_min_items = GRAPH_MIN_ITEMS if graph_min_items is None else graph_min_items
         self._lock = FairReadWriteLock()
+        self._moving = threading.Lock()
         self._label_of_row: dict[int, int] = {}
         self._tail = Tail(params.dimension, params.distance)
         self._outliers = Tail(params.dimension, params.distance, np.float64)
@@ -104,6 +110,46 @@ class SearchGraph:
 
     def __len__(self) -> int:
         return len(self._label_of_row)
+
+    def save_graph(self, path: Path) -> bool:
+        """Write what hnswlib holds to a file; return False, and write nothing, when there is no graph.
+
+        It may lack rows and have dead ones: whoever loads it compares its labels with those of the rows.
+
+        Raises
+        ------
+        OSError
+            The file cannot be written whole.
+        """
+        with self._lock.read():
+            if self._graph is None or not len(self._graph):
+                return False
+            self._graph.save(path)
+        return True
+
+    def load_graph(self, path: Path, label_of_row: dict[int, int]) -> Labels:
+        """Begin with a graph that `save_graph` wrote; return the labels it lacks, whose rows are to be applied next.
+
+        Parameters
+        ----------
+        path
+            A file whose checksum has been verified.
+        label_of_row
+            The labels of all live rows. Labels of the graph that are not among them are dead.
+
+        Raises
+        ------
+        DamagedFile
+            The file is no graph of these parameters; nothing has changed.
+        """
+        graph = HnswGraph(**asdict(self.params))
+        graph.load(path)
+        held = graph.live_labels()
+        known = {row: label for row, label in label_of_row.items() if label in held}
+        graph.remove(np.fromiter(held.difference(known.values()), np.int64))
+        with self._lock.write():
+            self._graph, self._label_of_row = graph, known
+        return np.fromiter((label for label in label_of_row.values() if label not in held), np.int64)
 
     @property
     def size_bytes(self) -> int:
@@ -179,8 +225,12 @@ class SearchGraph:
     def move_chunk(self, threads: int, seconds: float = CHUNK_SECONDS) -> bool:
         """Move a few rows into the hnswlib graph; return whether more is to be done.
 
-        Only one thread at a time may call it. Searches wait for about `seconds`; the number of rows follows from it.
+        Searches wait for about `seconds`; the number of rows follows from it.
         """
+        with self._moving:
+            return self._move_chunk(threads, seconds)
+
+    def _move_chunk(self, threads: int, seconds: float) -> bool:
         if not self.has_work:
             return False
         with self._lock.write():

@@ -8,12 +8,17 @@ is marked deleted; a query never asks for more neighbours than are left (it rais
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
+
 import hnswlib
 import numpy as np
 from numpy.typing import NDArray
 
+from lakehouse_site.errors import DamagedFile
 from vectors.distances import Distance, Float32Rows
 from vectors.fingerprints import Fingerprints
+from vectors.hnsw_file import read_saved
 from vectors.tail import Labels
 
 INITIAL_CAPACITY = 1024
@@ -39,12 +44,13 @@ class HnswGraph:
     def __init__(self, dimension: int, distance: Distance, m: int, ef_construction: int, ef_search: int) -> None:
         self._dimension = dimension
         self._m = m
+        self._ef = ef_search + EF_MARGIN
         self._dead: set[int] = set()
         self._fingerprints = Fingerprints()
-        space = "l2" if distance == "euclidean" else "ip"
-        self._index = hnswlib.Index(space=space, dim=dimension)
+        self._space = "l2" if distance == "euclidean" else "ip"
+        self._index = hnswlib.Index(space=self._space, dim=dimension)
         self._index.init_index(INITIAL_CAPACITY, M=m, ef_construction=ef_construction, random_seed=SEED)
-        self._index.set_ef(ef_search + EF_MARGIN)
+        self._index.set_ef(self._ef)
 
     def __len__(self) -> int:
         return int(self._index.get_current_count()) - len(self._dead)
@@ -76,6 +82,44 @@ class HnswGraph:
         for label in labels.tolist():
             self._index.mark_deleted(label)
             self._dead.add(label)
+
+    def save(self, path: Path) -> None:
+        """Write the graph to a file and make it durable; hnswlib holds the interpreter lock meanwhile.
+
+        Raises
+        ------
+        OSError
+            It could not be written whole: hnswlib itself says nothing of a full disk.
+        """
+        try:
+            self._index.save_index(str(path))
+        except RuntimeError as error:
+            raise OSError(f"hnswlib cannot write {path}: {error}") from error
+        size, expected = path.stat().st_size, int(self._index.index_file_size())
+        if size != expected:
+            raise OSError(f"Only {size} of {expected} bytes of a graph could be written to {path}: is the disk full?")
+        with path.open("rb") as file:
+            os.fsync(file.fileno())
+
+    def load(self, path: Path) -> None:
+        """Become the graph that `save` wrote with the same parameters. The caller has verified its checksum.
+
+        Raises
+        ------
+        DamagedFile
+            It is a graph of other parameters, or none.
+        """
+        saved = read_saved(path, self._dimension, self._m)
+        index = hnswlib.Index(space=self._space, dim=self._dimension)
+        try:
+            index.load_index(str(path))
+        except RuntimeError as error:
+            raise DamagedFile(f"hnswlib cannot read the graph: {error}.") from error
+        index.set_ef(self._ef)  # loading resets it
+        self._index = index
+        self._dead = set(saved.labels[saved.is_deleted].tolist())
+        self._fingerprints = Fingerprints()
+        self._fingerprints.add(saved.labels, saved.vectors)
 
     def live_labels(self) -> set[int]:
         """Return the labels that are here and not deleted."""

@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
-import binascii
-import json
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from itertools import islice
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import BinaryIO
 
 import numpy as np
-import orjson
 
-from lakehouse_site.errors import Fault, InvalidInput
-from vectors.batches import Batch, has_huge_number, parse_batch
-from vectors.indexes import index_state
+from lakehouse_site.errors import IndexExists, IndexNotFound, InvalidInput
+from vectors import json_lines, npy_rows, parquet
+from vectors.batches import Batch
+from vectors.columns import checked_batch
+from vectors.indexes import create_index, index_state
+from vectors.lhv1 import IndexParams
+from vectors.lhv1_envelope import Envelope
+from vectors.lhv1_reader import read_envelope, read_pages, verify
+from vectors.local_files import open_input
 from vectors.rows import IndexState
+from vectors.validation import parse_new_index
 from vectors.writes import add_items
 
 BATCH_ITEMS = 1_000
+SUFFIXES = (".jsonl", ".npy", ".parquet", ".lhv1")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,9 +51,11 @@ def import_items(
     Parameters
     ----------
     name
-        An index that exists.
+        An index. With ``.lhv1`` it is created, if it does not exist, with the parameters the file states.
     file
-        JSON lines (``{"id", "vector" or "vector_b64", "metadata"?}``), or ``.npy`` of shape (n, dimension).
+        By its suffix: JSON lines (``{"id", "vector" or "vector_b64", "metadata"?}``), ``.npy`` of shape (n, dimension),
+        Parquet with the columns id, vector and perhaps metadata, or LHV1 of any version. As in every add, an item
+        without metadata leaves alone what is stored.
     items
         With ``.npy``: JSON lines (``{"id", "metadata"?}``), line i for row i.
     batch_items
@@ -61,101 +68,71 @@ def import_items(
     IndexNotFound
         No index has this name.
     InvalidInput
-        A line or a row is wrong; the pointer starts with the line number, as ``line 17``. The batches before stay.
+        The file is of no known kind, does not fit the index, or an item is wrong; then the pointer starts with its
+        place (``line 17``, counted from 1; ``row 17`` or ``item 17``, counted from 0). The batches before stay.
+    DamagedFile
+        The LHV1 file is not what was written; nothing was changed.
     """
-    state = index_state(name=name)
-    if file.suffix == ".npy":
-        if items is None:
-            raise InvalidInput.at("", "items_missing", "A .npy file has no ids. Name them with --items FILE.jsonl.")
-        batches = _npy_batches(state, file, items, batch_items)
-    elif items is not None:
-        raise InvalidInput.at("", "items_unused", "--items goes with a .npy file; JSON lines carry their own ids.")
-    else:
-        batches = _jsonl_batches(state, file, batch_items)
     read = added = updated = 0
-    for batch in batches:
-        result = add_items(state=state, batch=batch)
-        read, added, updated = read + len(batch), added + result.added, updated + result.updated
-        progress(len(batch))
+    with _batches(name, file, items, batch_items) as (state, batches):
+        for batch in batches:
+            result = add_items(state=state, batch=batch)
+            read, added, updated = read + len(batch), added + result.added, updated + result.updated
+            progress(len(batch))
     return ImportResult(name, read, added, updated, index_state(name=name).live_count)
 
 
-def _jsonl_batches(state: IndexState, file: Path, size: int) -> Iterator[Batch]:
-    with _open(file) as lines:
-        numbered = ((number, line) for number, line in enumerate(lines, start=1) if line.strip())
-        while chunk := list(islice(numbered, size)):
-            yield _parse(state, chunk)
+@contextmanager
+def _batches(
+    name: str, file: Path, items: Path | None, batch_items: int
+) -> Iterator[tuple[IndexState, Iterator[Batch]]]:
+    suffix = file.suffix.lower()
+    if suffix not in SUFFIXES:
+        detail = f"{file.name} is of no known kind: its name has to end with one of {', '.join(SUFFIXES)}."
+        raise InvalidInput.at("", "unknown_kind", detail)
+    if items is not None and suffix != ".npy":
+        raise InvalidInput.at("", "items_unused", f"--items goes with a .npy file; {suffix} files carry their own ids.")
+    if suffix == ".lhv1":
+        with open_input(file) as source:
+            envelope = read_envelope(source)
+            verify(source, envelope)
+            state = _index_for(name, file, envelope.description.params)
+            yield state, _lhv1_batches(source, envelope, state, batch_items)
+        return
+    state = index_state(name=name)
+    if suffix == ".jsonl":
+        yield state, json_lines.read(file, state.dimension, state.distance, batch_items)
+    elif suffix == ".parquet":
+        yield state, parquet.read(file, state.dimension, state.distance, batch_items)
+    elif items is not None:
+        yield state, npy_rows.read(file, items, state.dimension, state.distance, batch_items)
+    else:
+        raise InvalidInput.at("", "items_missing", "A .npy file has no ids. Name them with --items FILE.jsonl.")
 
 
-def _npy_batches(state: IndexState, file: Path, items: Path, size: int) -> Iterator[Batch]:
-    vectors = _load_matrix(file, state.dimension)
-    with _open(items) as lines:
-        count = sum(1 for line in lines if line.strip())
-    if count != len(vectors):
-        detail = f"{file.name} has {len(vectors)} rows, {items.name} has {count} lines: row i belongs to line i."
-        raise InvalidInput.at("", "length_mismatch", detail)
-    with _open(items) as lines:
-        numbered = ((number, line) for number, line in enumerate(lines, start=1) if line.strip())
-        row = 0
-        while chunk := list(islice(numbered, size)):
-            with np.errstate(over="ignore"):
-                rows = np.asarray(vectors[row : row + len(chunk)]).astype("<f4")
-            yield _parse(state, chunk, rows)
-            row += len(chunk)
-
-
-def _load_matrix(file: Path, dimension: int) -> np.ndarray[Any, np.dtype[np.floating[Any]]]:
+def _index_for(name: str, file: Path, params: IndexParams) -> IndexState:
+    """Return the index with this name, created if need be, that takes what a file with these parameters holds."""
     try:
-        vectors = np.load(file, mmap_mode="r", allow_pickle=False)
-    except OSError as error:
-        raise InvalidInput.at("", "unreadable", f"{file} cannot be read: {error.strerror or error}.") from error
-    except ValueError as error:
-        raise InvalidInput.at("", "not_npy", f"{file} is not a .npy file: {error}.") from error
-    if vectors.ndim != 2 or vectors.shape[1] != dimension or vectors.dtype.kind != "f":
+        state = index_state(name=name)
+    except IndexNotFound:
+        new = parse_new_index({**asdict(params), "name": name})
+        with suppress(IndexExists):  # made by another process since; it is compared like any other
+            create_index(new=new)
+        state = index_state(name=name)
+    if (state.dimension, state.distance) != (params.dimension, params.distance):
         detail = (
-            f"{file.name} holds {vectors.dtype} of shape {vectors.shape}; expected floats of shape (n, {dimension})."
+            f"{file.name} holds {params.dimension} numbers a vector under {params.distance} distance, "
+            f"the index {name!r} takes {state.dimension} under {state.distance}."
         )
-        raise InvalidInput.at("", "shape", detail)
-    matrix: np.ndarray[Any, np.dtype[np.floating[Any]]] = vectors
-    return matrix
+        raise InvalidInput.at("", "other_index", detail)
+    return state
 
 
-def _parse(state: IndexState, chunk: list[tuple[int, bytes]], rows: np.ndarray[Any, Any] | None = None) -> Batch:
-    try:
-        return _parse_with(orjson.loads, state, chunk, rows)
-    except InvalidInput as error:
-        raise _at_lines(error, chunk) from error
-
-
-def _parse_with(
-    loads: Callable[[bytes], Any], state: IndexState, chunk: list[tuple[int, bytes]], rows: np.ndarray[Any, Any] | None
-) -> Batch:
-    parsed = []
-    for position, (_, line) in enumerate(chunk):
-        try:
-            parsed.append(loads(line))
-        except ValueError as error:
-            raise InvalidInput.at(f"/items/{position}", "json", f"This is not JSON: {error}.") from error
-    if rows is not None:
-        for item, row in zip(parsed, rows, strict=True):
-            if isinstance(item, dict):
-                item.pop("vector", None)
-                item["vector_b64"] = binascii.b2a_base64(row.tobytes(), newline=False).decode()
-    batch = parse_batch(parsed, state.dimension, state.distance)
-    return _parse_with(json.loads, state, chunk, rows) if loads is orjson.loads and has_huge_number(batch) else batch
-
-
-def _at_lines(error: InvalidInput, chunk: list[tuple[int, bytes]]) -> InvalidInput:
-    faults = []
-    for fault in error.faults:
-        _, _, position, *rest = fault.pointer.split("/")
-        pointer = "/".join([f"line {chunk[int(position)][0]}", *rest])
-        faults.append(Fault(pointer, fault.code, fault.detail))
-    return InvalidInput(faults)
-
-
-def _open(file: Path) -> Any:
-    try:
-        return file.open("rb")
-    except OSError as error:
-        raise InvalidInput.at("", "unreadable", f"{file} cannot be read: {error.strerror}.") from error
+def _lhv1_batches(file: BinaryIO, envelope: Envelope, state: IndexState, batch_items: int) -> Iterator[Batch]:
+    """Yield the items of a verified file. Its graph is not touched: hnswlib must not see bytes from elsewhere."""
+    start = 0
+    for page in read_pages(file, envelope, batch_items):
+        vectors = np.frombuffer(page.vectors, "<f4").reshape(-1, state.dimension)
+        names = [f"item {start + i} {key[:80]!r}" for i, key in enumerate(page.keys)]
+        yield checked_batch(page.keys, vectors, page.metadata, state.distance, names.__getitem__)
+        start += len(page.keys)

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from django.db import IntegrityError
 from django.db.models import QuerySet
 from django.utils import timezone
 
 from lakehouse_site.errors import IndexExists, IndexNotFound
-from vectors import rows
+from vectors import rows, snapshot_records
 from vectors.models import IndexHead, VectorIndex
 from vectors.replicas import replicas
 from vectors.rows import IndexState
+from vectors.snapshot_records import SnapshotInfo
+from vectors.snapshots import collect_files
 from vectors.transactions import run_write
 from vectors.validation import NAME, NewIndex
 
@@ -36,7 +38,7 @@ class IndexInfo:
     seq: int
     created_at: datetime
     updated_at: datetime
-    snapshot: dict[str, Any] | None = None
+    snapshot: SnapshotInfo | None = None
 
 
 def create_index(*, new: NewIndex) -> IndexInfo:
@@ -67,11 +69,11 @@ def create_index(*, new: NewIndex) -> IndexInfo:
     except IntegrityError as error:
         raise IndexExists(new.name) from error
     logger.info("index created", extra={"index": index.name, "dimension": index.dimension})
-    return describe(index)
+    return describe_all([index])[0]
 
 
 def drop_index(*, name: str) -> None:
-    """Delete an index with all its rows. The name is free at once.
+    """Delete an index with its rows and files. The name is free at once; a file that cannot be deleted now goes later.
 
     Raises
     ------
@@ -85,11 +87,13 @@ def drop_index(*, name: str) -> None:
         if not IndexHead.objects.filter(pk=state.id).delete()[0]:
             raise IndexNotFound(name)
         rows.drop_items(state.id)
+        snapshot_records.retire_all(state.id)
         VectorIndex.objects.filter(pk=state.id).delete()
 
     run_write(work)
     replicas.forget_name(name)
     replicas.forget(state.id)
+    collect_files(index_id=state.id)
     logger.info("index dropped", extra={"index": name, "items": state.live_count})
 
 
@@ -121,7 +125,7 @@ def index_info(*, name: str) -> IndexInfo:
     index = list_indexes().filter(pk=state.id).first()
     if index is None:
         raise IndexNotFound(name)
-    return describe(index)
+    return describe_all([index])[0]
 
 
 def list_indexes() -> QuerySet[VectorIndex]:
@@ -129,8 +133,13 @@ def list_indexes() -> QuerySet[VectorIndex]:
     return VectorIndex.objects.select_related("head").order_by("name")
 
 
-def describe(index: VectorIndex) -> IndexInfo:
-    """Return what is told of this index."""
+def describe_all(indexes: Sequence[VectorIndex]) -> list[IndexInfo]:
+    """Return what is told of these indexes."""
+    snapshots = snapshot_records.infos([index.pk for index in indexes])
+    return [_describe(index, snapshots.get(index.pk)) for index in indexes]
+
+
+def _describe(index: VectorIndex, snapshot: SnapshotInfo | None) -> IndexInfo:
     return IndexInfo(
         name=index.name,
         dimension=index.dimension,
@@ -142,4 +151,5 @@ def describe(index: VectorIndex) -> IndexInfo:
         seq=index.head.last_seq,
         created_at=index.created_at,
         updated_at=index.head.updated_at,
+        snapshot=snapshot,
     )

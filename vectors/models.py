@@ -44,6 +44,13 @@ class IndexHead(models.Model):
     tombstone_floor = models.BigIntegerField(
         default=0, help_text="Tombstones up to this sequence number may be gone: a graph behind it must load anew."
     )
+    generation = models.BigIntegerField(
+        default=0, help_text="Raised when the graph was built anew: graphs of an older generation are replaced."
+    )
+    purge_mark_seq = models.BigIntegerField(
+        default=0, help_text="The sequence number at `purge_mark_at`: tombstones up to it are at least as old as that."
+    )
+    purge_mark_at = models.DateTimeField(null=True)
     updated_at = models.DateTimeField()
 
     def __str__(self) -> str:
@@ -70,6 +77,55 @@ class VectorItem(models.Model):
             models.UniqueConstraint(fields=("index", "seq"), name="vectors_item_seq"),
             models.UniqueConstraint(fields=("index", "label"), name="vectors_item_label"),
         )
+        indexes = (
+            models.Index(fields=("index", "seq"), condition=models.Q(deleted=True), name="vectors_item_tombstone"),
+        )
 
     def __str__(self) -> str:
         return self.key
+
+
+class Snapshot(models.Model):
+    """A file in object storage that holds one index whole, from the moment it is announced until it is deleted.
+
+    A row comes before its file and goes after it. So every file this database has made is known to it, and no file of
+    another one (backups that are about to be restored, say) is ever taken for garbage.
+    """
+
+    class Status(models.TextChoices):
+        PENDING = "pending", "being written"
+        VERIFIED = "verified"
+        FAILED = "failed", "could not be published"
+        DAMAGED = "damaged", "missing, or not what was written"
+        RETIRED = "retired", "to be deleted"
+
+    # Not a foreign key: files outlive a dropped index until they are deleted.
+    index_id = models.UUIDField()
+    seq = models.BigIntegerField(help_text="It holds every write up to this sequence number.")
+    object_name = models.CharField(max_length=255, unique=True)
+    size_bytes = models.BigIntegerField(default=0)
+    generation = models.BigIntegerField(default=0, help_text="That of the graph in it.")
+    graph_bytes = models.BigIntegerField(default=0, help_text="Size of the graph in it; 0 for none.")
+    sha256 = models.CharField(max_length=64, blank=True)
+    status = models.CharField(max_length=16, choices=Status.choices, default=Status.PENDING)
+    error = models.TextField(blank=True, help_text="Why it failed, or why it could last not be read.")
+    created_at = models.DateTimeField()
+    changed_at = models.DateTimeField()
+
+    class Meta:
+        ordering = ("-id",)
+        indexes = (models.Index(fields=("index_id", "seq"), name="vectors_snapshot_index"),)
+
+    def __str__(self) -> str:
+        return self.object_name
+
+
+class Lease(models.Model):
+    """Who does a work that one process is enough for."""
+
+    name = models.CharField(max_length=64, primary_key=True)
+    holder = models.CharField(max_length=255)
+    expires_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"{self.name}: {self.holder}"

@@ -75,6 +75,14 @@ _MERGE = _object(
     ["dest"],
 )
 
+_SNAPSHOT = _object(
+    {
+        "seq": {**_INTEGER, "nullable": True, "description": "It holds every write up to this one."},
+        "bytes": {**_INTEGER, "nullable": True},
+        "created_at": {**_TIME, "nullable": True},
+        "error": {**_STRING, "nullable": True, "description": "What went wrong since; the data are safe in the rows."},
+    }
+)
 _INFO = _object(
     {
         "name": _NAME,
@@ -87,7 +95,7 @@ _INFO = _object(
         "seq": _INTEGER,
         "created_at": _TIME,
         "updated_at": _TIME,
-        "snapshot": {"type": "object", "nullable": True},
+        "snapshot": {**_SNAPSHOT, "nullable": True},
     }
 )
 _ITEM = _object({"id": _KEY, "metadata": _METADATA, "vector": _NUMBERS}, ["id"])
@@ -182,6 +190,7 @@ CALLS: dict[str, tuple[str, Schema | None, int, Schema | None, list[OpenApiParam
         ],
     ),
     "merge": ("Merge this index into another", _MERGE, 200, _MERGED, []),
+    "snapshot": ("Publish a snapshot of an index", None, 200, _SNAPSHOT, []),
 }
 
 

@@ -1,4 +1,4 @@
-"""The graphs of this process: brought up to date with the rows, kept within the memory budget.
+"""The indexes in the memory of this process: loaded when they are asked for, kept within the memory budget.
 
 A replica remembers the sequence number it is good for. Whoever searches compares that with the head of the index and
 catches up first, so this process sees what any other one has written.
@@ -15,13 +15,13 @@ import uuid
 from django.conf import settings
 from django.db import connection
 
-from vectors import rows
+from vectors import metrics, rows
 from vectors.graph import SearchGraph
+from vectors.replica import Replica
 from vectors.rows import IndexState
 
 logger = logging.getLogger(__name__)
 
-PAGE_BYTES = 4 * 1024 * 1024
 IDLE_SECONDS = 2.0
 BUSY_SECONDS = 1.0
 """A search within this time makes the background thread leave room for the next one."""
@@ -32,73 +32,6 @@ writers, searches and the thread would only be in each other's way."""
 
 MAX_WAITING_ROWS = 100_000
 """Rows in a tail that are too many to wait: brute force over 20,000 takes 1.5 ms, and grows with them."""
-
-
-class Replica:
-    """One index in this process: a graph, and the sequence number it is good for.
-
-    The two change hands as a pair. Whoever has read a pair may search its graph, whatever happens to the replica.
-    """
-
-    def __init__(self, state: IndexState) -> None:
-        self.index_id = state.id
-        self.name = state.name
-        self.used_at = time.monotonic()
-        self.changed_at = 0.0
-        self.page_rows = max(256, PAGE_BYTES // (4 * state.dimension))
-        self._params = state.graph_params
-        self._catching_up = threading.Lock()
-        self._good: tuple[SearchGraph, int] = self._nothing()
-
-    @property
-    def graph(self) -> SearchGraph:
-        return self._good[0]
-
-    @property
-    def applied_seq(self) -> int:
-        return self._good[1]
-
-    def catch_up(self, target_seq: int, tombstone_floor: int) -> SearchGraph:
-        """Return a graph that has everything up to `target_seq`.
-
-        Raises
-        ------
-        RuntimeError
-            In a transaction: after its rollback the graph would hold rows that never were, and later skip real ones.
-        """
-        graph, applied_seq = self._good
-        if applied_seq >= target_seq:
-            return graph
-        if connection.in_atomic_block:
-            raise RuntimeError("A graph cannot catch up inside a transaction; search before or after it.")
-        with self._catching_up:
-            if 0 < self.applied_seq < tombstone_floor:
-                self._good = self._nothing()
-            is_new = self.applied_seq == 0
-            started = time.perf_counter()
-            try:
-                self._apply_until(target_seq, live_until=target_seq if is_new else 0)
-            except BaseException:
-                self._good = self._nothing()  # half of a page may be applied
-                raise
-            graph = self.graph
-            self.changed_at = 0.0 if is_new else time.monotonic()
-            if is_new:
-                facts = {"index": self.name, "items": len(graph), "seconds": time.perf_counter() - started}
-                logger.info("index loaded", extra=facts)
-            return graph
-
-    def _apply_until(self, target_seq: int, *, live_until: int) -> None:
-        graph, applied_seq = self._good
-        while applied_seq < target_seq:
-            changes = rows.changes_after(self.index_id, applied_seq, self.page_rows, live_until=live_until)
-            graph.apply(changes)
-            is_last_page = len(changes) < self.page_rows
-            applied_seq = max(changes.last_seq, target_seq) if is_last_page else changes.last_seq
-            self._good = graph, applied_seq
-
-    def _nothing(self) -> tuple[SearchGraph, int]:
-        return SearchGraph(self._params), 0
 
 
 class Replicas:
@@ -114,16 +47,26 @@ class Replicas:
         self._stopping = threading.Event()
         self._searched_at = 0.0
 
+    def __len__(self) -> int:
+        return len(self._replicas)
+
+    def names(self) -> list[str]:
+        """Return the names of the indexes in memory."""
+        return [replica.name for replica in list(self._replicas.values())]
+
     def current(self, state: IndexState) -> SearchGraph:
         """Return the graph of this index, good for at least `state.last_seq`."""
         replica = self._get(state)
         replica.used_at = self._searched_at = time.monotonic()
         is_behind = replica.applied_seq < state.last_seq
-        graph = replica.catch_up(state.last_seq, state.tombstone_floor)
+        graph = replica.catch_up(state)
         if is_behind:
             self._keep_to_budget(replica)
             self._start()
             self._wake.set()
+        if replica.generation < state.generation and replica.index_id not in self._stale:
+            self._start()
+            self.written(replica.index_id)
         return graph
 
     def written(self, index_id: uuid.UUID) -> None:
@@ -225,8 +168,10 @@ class Replicas:
         state = rows.read_state(replica.name)
         if state is None or state.id != replica.index_id:
             self.forget(replica.index_id)
+        elif replica.generation < state.generation:
+            replica.reload(state)
         else:
-            replica.catch_up(state.last_seq, state.tombstone_floor)
+            replica.catch_up(state)
 
     def _build(self, replica: Replica) -> bool:
         if not replica.graph.has_work:
@@ -243,3 +188,5 @@ class Replicas:
 
 
 replicas = Replicas()
+metrics.MEMORY_BYTES.set_function(replicas.size_bytes)
+metrics.LOADED_INDEXES.set_function(lambda: len(replicas))

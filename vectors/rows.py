@@ -17,8 +17,9 @@ from typing import Any, NamedTuple
 
 import orjson
 import psycopg
-from django.db import DEFAULT_DB_ALIAS, connection, connections
+from django.db import DEFAULT_DB_ALIAS, Error, connection, connections
 
+from lakehouse_site.outages import may_read_again
 from vectors.distances import Distance
 from vectors.graph import Changes, GraphParams
 
@@ -39,6 +40,7 @@ class IndexState:
     last_seq: int
     live_count: int
     tombstone_floor: int
+    generation: int
 
     @property
     def graph_params(self) -> GraphParams:
@@ -51,6 +53,15 @@ class LiveRow(NamedTuple):
     key: str
     metadata: str | None
     vector: bytes | None
+
+
+class LabelledRow(NamedTuple):
+    """An item that is not deleted, with its label."""
+
+    label: int
+    key: str
+    metadata: str | None
+    vector: bytes
 
 
 class HitRow(NamedTuple):
@@ -83,7 +94,7 @@ class NewRow(NamedTuple):
 
 _STATE = """
 SELECT i.id, i.name, i.dimension, i.distance, i.m, i.ef_construction, i.ef_search,
-       h.last_seq, h.live_count, h.tombstone_floor
+       h.last_seq, h.live_count, h.tombstone_floor, h.generation
 FROM vectors_vectorindex i JOIN vectors_indexhead h ON h.index_id = i.id WHERE i.name = %s
 """
 _CHANGES = """
@@ -108,6 +119,16 @@ _LIVE_AFTER = """
 SELECT key, metadata, {vector} FROM vectors_vectoritem
 WHERE index_id = %s AND key > %s AND NOT deleted ORDER BY key LIMIT %s
 """
+_LIVE_AFTER_LABEL = """
+SELECT label, key, metadata, vector FROM vectors_vectoritem
+WHERE index_id = %s AND label > %s AND NOT deleted ORDER BY label LIMIT %s
+"""
+_LABELS = "SELECT id, label FROM vectors_vectoritem WHERE index_id = %s"
+_DEAD = "SELECT id FROM vectors_vectoritem WHERE index_id = %s AND deleted"
+_OF_LABELS = """
+SELECT id, seq, label, deleted, vector FROM vectors_vectoritem
+WHERE index_id = %s AND label {among} AND NOT deleted
+"""
 _UPSERT = """
 INSERT INTO vectors_vectoritem (index_id, key, seq, label, metadata, vector, deleted)
 {source}
@@ -116,6 +137,11 @@ ON CONFLICT (index_id, key) DO UPDATE SET seq = excluded.seq, label = excluded.l
 """
 _TOMBSTONE = """
 UPDATE vectors_vectoritem SET deleted = TRUE, metadata = NULL, vector = {empty}, seq = {seq} {source}
+"""
+_PURGE = """
+DELETE FROM vectors_vectoritem WHERE id IN (
+    SELECT id FROM vectors_vectoritem WHERE index_id = %s AND deleted AND seq <= %s ORDER BY seq LIMIT %s
+) RETURNING id
 """
 _SET_METADATA = ", metadata = excluded.metadata"
 
@@ -144,7 +170,27 @@ def changes_after(index_id: uuid.UUID, seq: int, limit: int, *, live_until: int 
             orjson.loads(deleted),
             bytes.fromhex(vectors or ""),
         )
-    found = _select(_CHANGES, params)
+    return _changes(_select(_CHANGES, params))
+
+
+def changes_of(index_id: uuid.UUID, labels: Sequence[int]) -> Changes:
+    """Return the live rows with these labels, as if they had just been added; labels that are gone are left out."""
+    return _changes(_select(_OF_LABELS, [_id(index_id), _many(labels)]))
+
+
+def live_labels(index_id: uuid.UUID) -> dict[int, int]:
+    """Return the label of every live row by its row id.
+
+    The two reads need not show the same moment: whoever catches up from a sequence number that was read before them
+    ends up right.
+    """
+    labels: dict[int, int] = dict(_select(_LABELS, [_id(index_id)]))
+    for (row,) in _select(_DEAD, [_id(index_id)]):
+        labels.pop(row, None)
+    return labels
+
+
+def _changes(found: Sequence[Any]) -> Changes:
     columns = [list(column) for column in zip(*found, strict=True)] or [[], [0], [], [], []]
     return Changes(columns[0], columns[1][-1], columns[2], columns[3], b"".join(columns[4]))
 
@@ -169,6 +215,11 @@ def live_after(index_id: uuid.UUID, key: str, limit: int, *, with_vector: bool) 
     """Return up to `limit` live rows with a greater key, by key."""
     sql = _LIVE_AFTER.format(vector="vector" if with_vector else "NULL")
     return [LiveRow(*row) for row in _select(sql, [_id(index_id), key, limit])]
+
+
+def live_after_label(index_id: uuid.UUID, label: int, limit: int) -> list[LabelledRow]:
+    """Return up to `limit` live rows with a greater label, by label."""
+    return [LabelledRow(*row) for row in _select(_LIVE_AFTER_LABEL, [_id(index_id), label, limit])]
 
 
 def upsert(index_id: uuid.UUID, rows: Sequence[NewRow], *, keep_metadata: bool) -> None:
@@ -204,6 +255,11 @@ def bury(index_id: uuid.UUID, keys: Sequence[str], seqs: Sequence[int]) -> None:
     _select(_TOMBSTONE.format(empty="''::bytea", seq="gone.seq", source=source), [list(keys), list(seqs), index_id])
 
 
+def purge(index_id: uuid.UUID, until_seq: int, limit: int) -> int:
+    """Delete up to `limit` tombstones with sequence numbers up to `until_seq`; return how many."""
+    return len(_select(_PURGE, [_id(index_id), until_seq, limit]))
+
+
 def drop_items(index_id: uuid.UUID) -> None:
     """Delete every row of an index."""
     _select("DELETE FROM vectors_vectoritem WHERE index_id = %s", [_id(index_id)])
@@ -219,6 +275,15 @@ def _many(values: Sequence[Any]) -> Any:
 
 
 def _select(sql: str, params: Sequence[Any]) -> list[Any]:
+    try:
+        return _run(sql, params)
+    except Error:
+        if not may_read_again(connections[DEFAULT_DB_ALIAS]):
+            raise
+    return _run(sql, params)
+
+
+def _run(sql: str, params: Sequence[Any]) -> list[Any]:
     database = connections[DEFAULT_DB_ALIAS]  # one look-up: each one through `connection` costs 2 µs
     database.ensure_connection()
     with database.wrap_database_errors:

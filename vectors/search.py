@@ -6,6 +6,7 @@ or deleted since the graph saw it: then the graph catches up and is asked again.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -20,6 +21,8 @@ from vectors.indexes import index_state
 from vectors.replicas import replicas
 from vectors.rows import HitRow, IndexState
 from vectors.validation import Query
+
+logger = logging.getLogger(__name__)
 
 MAX_REFILLS = 5
 LABELS_PER_READ = 8_192
@@ -102,7 +105,11 @@ def _search(state: IndexState, vectors: Float32Rows, k: int, *, exact: bool) -> 
         # An index that should have items and shows none may have been dropped while it was loaded.
         if hits is not None and (hits[0] or not state.live_count):
             return Answer(hits, all(one.is_exact for one in candidates), state.last_seq)
-        state = _refreshed(state)
+        before, state = state, _refreshed(state)
+        if state.last_seq == before.last_seq:
+            # Nothing was written meanwhile, so the graph has a label that no row has. It cannot be trusted any more.
+            logger.error("graph out of step with its rows, loaded anew", extra={"index": state.name})
+            replicas.forget(state.id)
     # Asked for, or beyond the graph, or the nearest items change faster than a graph can follow.
     hits = _scan(state, vectors, k)
     _refreshed(state)  # a drop meanwhile would have cut the scan short

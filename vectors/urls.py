@@ -20,4 +20,5 @@ urlpatterns = [
     re_path(rf"^index/{NAME}/delete/?$", views.DeleteItemsView.as_view(), name="delete"),
     re_path(rf"^index/{NAME}/items/?$", views.ItemsView.as_view(), name="items"),
     re_path(rf"^index/{NAME}/merge/?$", views.MergeView.as_view(), name="merge"),
+    re_path(rf"^index/{NAME}/snapshot/?$", views.SnapshotView.as_view(), name="snapshot"),
 ]

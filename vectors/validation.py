@@ -98,6 +98,12 @@ def parse_new_index(body: object) -> NewIndex:
     return new
 
 
+def parse_nothing(body: object) -> None:
+    """Refuse a body with fields where a call takes none."""
+    if body:
+        Fields(body, ()).check()
+
+
 def parse_add(body: object, dimension: int, distance: Distance, max_items: int) -> Batch:
     """Return the items of ``POST /index/{name}/add``."""
     fields = Fields(body, ADD_FIELDS)

@@ -16,7 +16,7 @@ from rest_framework.views import APIView
 from lakehouse_site.access.permissions import index_visible, require_index
 from lakehouse_site.errors import InvalidInput
 from lakehouse_site.http import body_with_exact_integers
-from vectors import indexes, items, merge, search, validation, writes
+from vectors import indexes, items, merge, search, snapshots, validation, writes
 from vectors.batches import has_huge_number
 from vectors.openapi import describes
 from vectors.pagination import IndexPagination
@@ -49,7 +49,7 @@ class IndexesView(VectorsView):
             found = found.filter(name__in=[name for name in found.values_list("name", flat=True) if visible(name)])
         paginator = self.pagination_class()
         page = paginator.paginate_queryset(found, request, view=self) or []
-        return paginator.get_paginated_response([asdict(indexes.describe(index)) for index in page])
+        return paginator.get_paginated_response([asdict(info) for info in indexes.describe_all(page)])
 
     @describes("index_create")
     def post(self, request: Request) -> Response:
@@ -172,6 +172,18 @@ class MergeView(VectorsView):
         wanted = validation.parse_merge(request.data)
         require_index(request, wanted.dest)
         return Response(asdict(merge.merge_indexes(source=name, merge=wanted)))
+
+
+class SnapshotView(VectorsView):
+    """Publish a snapshot of this index now."""
+
+    required_scopes: ClassVar[dict[str, str]] = {"POST": "write"}
+
+    @describes("snapshot")
+    def post(self, request: Request, name: str) -> Response:
+        validation.parse_nothing(request.data)
+        state = indexes.index_state(name=name)
+        return Response(asdict(snapshots.take_snapshot(state=state)))
 
 
 def _hit(hit: Hit, include: Collection[str]) -> dict[str, Any]:

@@ -17,10 +17,15 @@ State = int | None
 
 
 class Ledger:
-    """Batches of items. A write that was answered leaves one state possible, one that was cut off leaves two."""
+    """Batches of items. A write that was answered leaves one state possible, one that was cut off leaves two.
 
-    def __init__(self) -> None:
+    So does one that was answered 503, where the test has said that the database may be away (`outages`).
+    """
+
+    def __init__(self, *, outages: bool = False) -> None:
         self._lock = threading.Lock()
+        self._outages = outages
+        self.unavailable = 0
         self.allowed: dict[str, set[State]] = {}
         self.answered = 0
         self.cut_off = 0
@@ -39,6 +44,11 @@ class Ledger:
         except httpx.TransportError:
             with self._lock:
                 self.cut_off += 1
+            return False
+        if self._outages and answer.status_code == 503:
+            assert_unavailable(answer)
+            with self._lock:
+                self.unavailable += 1
             return False
         assert answer.status_code == 200, answer.text
         with self._lock:
@@ -61,6 +71,16 @@ class Ledger:
             assert seen == [None] or len(seen) == BATCH_ITEMS, f"batch {batch} is torn: {len(seen)} items"
             assert seen[0] in allowed, f"batch {batch} is {seen[0]}, promised was {allowed}"
             self.allowed[batch] = {seen[0]}  # what a crash has decided must not change any more
+
+
+def assert_unavailable(answer: httpx.Response) -> str:
+    """Assert that an answer says, as it should, that the database is away; return what it says."""
+    problem = answer.json()
+    assert answer.headers["Content-Type"] == "application/problem+json"
+    assert (answer.status_code, problem["status"], problem["code"]) == (503, 503, "database_unavailable"), answer.text
+    assert int(answer.headers["Retry-After"]) >= 1
+    assert problem["request_id"] == answer.headers["X-Request-ID"]
+    return str(problem["detail"])
 
 
 def item(batch: str, position: int, version: int) -> dict[str, Any]:

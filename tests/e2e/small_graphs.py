@@ -13,11 +13,11 @@ import sys
 
 def build_graphs_above(min_items: int) -> None:
     """Make every graph of this process start above this number of items."""
-    from vectors import replicas
+    from vectors import replica
     from vectors.graph import SearchGraph
 
     small = functools.partial(SearchGraph, graph_min_items=min_items)
-    setattr(replicas, "SearchGraph", small)  # noqa: B010  the class is not exported from there
+    setattr(replica, "SearchGraph", small)  # noqa: B010  the class is not exported from there
 
 
 def main() -> None:

@@ -44,7 +44,7 @@ def _drop(name: str, body: dict[str, Any]) -> Any:
 def _list(name: str, body: dict[str, Any]) -> Any:
     from vectors import indexes
 
-    return {"results": [_info(indexes.describe(index)) for index in indexes.list_indexes()]}
+    return {"results": [_info(info) for info in indexes.describe_all(list(indexes.list_indexes()))]}
 
 
 def _add(name: str, body: dict[str, Any]) -> Any:

@@ -11,7 +11,8 @@ from tests.factories import add, add_rows, delete, find, found_keys, make_index,
 from vectors import indexes, rows
 from vectors.graph import Changes, SearchGraph
 from vectors.models import IndexHead, VectorItem
-from vectors.replicas import Replica, replicas
+from vectors.replica import Replica
+from vectors.replicas import replicas
 
 pytestmark = pytest.mark.usefixtures("vectors_db")
 
@@ -35,7 +36,7 @@ def test_catching_up_in_pages_misses_nothing() -> None:
     replica = Replica(state)
     replica.page_rows = 7
 
-    replica.catch_up(state.last_seq, 0)
+    replica.catch_up(state)
 
     assert len(replica.graph) == 200
     assert replica.applied_seq == state.last_seq
@@ -58,10 +59,10 @@ def test_a_row_deleted_while_the_index_loads_is_not_taken_for_alive(monkeypatch:
         pages.append(page)
         return page
 
-    monkeypatch.setattr("vectors.replicas.rows.changes_after", delete_after_the_first_page)
-    replica.catch_up(state.last_seq, 0)
+    monkeypatch.setattr("vectors.rows.changes_after", delete_after_the_first_page)
+    replica.catch_up(state)
     monkeypatch.undo()
-    replica.catch_up(indexes.index_state(name="docs").last_seq, 0)
+    replica.catch_up(indexes.index_state(name="docs"))
 
     assert len(replica.graph) == 18
     found = replica.graph.search(random_rows(1, 4), 20)
@@ -77,7 +78,7 @@ def test_sequence_numbers_no_row_carries_are_passed_over() -> None:
     state = indexes.index_state(name="docs")
     replica = Replica(state)
 
-    replica.catch_up(state.last_seq, 0)
+    replica.catch_up(state)
 
     assert replica.applied_seq == state.last_seq == 3
     assert len(replica.graph) == 1
@@ -116,14 +117,14 @@ def test_a_graph_behind_the_tombstone_floor_loads_anew() -> None:
     add("docs", [{"id": "a", "vector": [1, 0, 0]}, {"id": "b", "vector": [0, 1, 0]}])
     state = indexes.index_state(name="docs")
     replica = Replica(state)
-    replica.catch_up(state.last_seq, 0)
+    replica.catch_up(state)
     delete("docs", "a")
     # Purged: the row that would have told the graph is gone.
     VectorItem.objects.filter(key="a").delete()
     IndexHead.objects.update(tombstone_floor=3)
     state = indexes.index_state(name="docs")
 
-    replica.catch_up(state.last_seq, state.tombstone_floor)
+    replica.catch_up(state)
 
     assert len(replica.graph) == 1
 
@@ -170,7 +171,7 @@ def test_an_index_that_cannot_be_loaded_harms_no_other(monkeypatch: pytest.Monke
             raise MemoryError
         return read(index_id, *arguments, **options)  # type: ignore[arg-type]
 
-    monkeypatch.setattr("vectors.replicas.rows.changes_after", fail_for_one)
+    monkeypatch.setattr("vectors.rows.changes_after", fail_for_one)
 
     with pytest.raises(MemoryError):
         find("bad", [1, 0, 0])
@@ -205,8 +206,9 @@ def test_catching_up_that_fails_half_way_leaves_nothing_half_applied(monkeypatch
     data = random_rows(60, 4)
     add_rows("docs", data[:40])
     replica = Replica(indexes.index_state(name="docs"))
-    replica.catch_up(40, 0)
+    replica.catch_up(indexes.index_state(name="docs"))
     add_rows("docs", data[40:], start=40)
+    state = indexes.index_state(name="docs")
     replace = SearchGraph._replace
 
     def fail(*_: object) -> None:
@@ -214,9 +216,9 @@ def test_catching_up_that_fails_half_way_leaves_nothing_half_applied(monkeypatch
 
     monkeypatch.setattr(SearchGraph, "_replace", fail)
     with pytest.raises(MemoryError):
-        replica.catch_up(60, 0)
+        replica.catch_up(state)
     monkeypatch.setattr(SearchGraph, "_replace", replace)
-    graph = replica.catch_up(60, 0)
+    graph = replica.catch_up(state)
 
     assert len(graph) == 60
     for position in (7, 50):

@@ -17,7 +17,7 @@ from hypothesis.stateful import initialize, invariant, run_state_machine_as_test
 from tests.e2e.machine import IndexMachine, machine_settings, seeds
 from tests.e2e.model import Call
 from tests.e2e.worker import answer
-from vectors import graph, indexes, merge, replicas, rows, search, writes
+from vectors import graph, indexes, merge, replica, rows, search, writes
 from vectors.replicas import Replicas
 from vectors.rows import IndexState
 
@@ -126,7 +126,7 @@ class GraphMachine(IndexMachine):
 def both(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Replicas]]:
     """The replicas of two processes."""
     small = functools.partial(graph.SearchGraph, graph_min_items=GRAPH_MIN_ITEMS)
-    monkeypatch.setattr(replicas, "SearchGraph", small)
+    monkeypatch.setattr(replica, "SearchGraph", small)
     both: list[Replicas] = [QuietReplicas(), QuietReplicas()]
     yield both
     for own in both:
@@ -167,7 +167,7 @@ def test_an_item_deleted_between_two_pages_of_a_load_does_not_stay_in_the_graph(
     items = [{"id": f"item-{i}", "vector": [i, 0, 0, 0]} for i in range(600)]  # pages have at least 256 rows
     assert here("add", "paged", {"items": items})[0] == 200
     changes_after, pages = rows.changes_after, []
-    monkeypatch.setattr(replicas, "PAGE_BYTES", 1)
+    monkeypatch.setattr(replica, "PAGE_BYTES", 1)
 
     def between_pages(*arguments: Any, **options: Any) -> Any:
         page = changes_after(*arguments, **options)
@@ -182,5 +182,5 @@ def test_an_item_deleted_between_two_pages_of_a_load_does_not_stay_in_the_graph(
     status, found = there("search", "paged", {"vector": [0, 0, 0, 0], "k": 1})
 
     assert (status, [hit["id"] for hit in found["results"]]) == (200, ["item-1"])
-    (replica,) = both[1]._replicas.values()
-    assert len(replica.graph) == 600, "the graph holds an item that was deleted while it loaded"
+    (held,) = both[1]._replicas.values()
+    assert len(held.graph) == 600, "the graph holds an item that was deleted while it loaded"

@@ -148,5 +148,5 @@ def test_every_route_is_described_with_the_fields_that_are_read() -> None:
         "delete": validation.DELETE_FIELDS,
         "merge": validation.MERGE_FIELDS,
     }
-    assert len(urls.urlpatterns) == 9
+    assert len(urls.urlpatterns) == 10
     assert get_resolver().resolve(f"{BASE}/index/a/add/").url_name == "add"

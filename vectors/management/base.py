@@ -4,8 +4,10 @@ from typing import Any
 
 import orjson
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import Error
 
 from lakehouse_site.errors import InvalidInput, LakehouseError
+from lakehouse_site.outages import is_expected, outage_of, reason_of
 
 
 class IndexCommand(BaseCommand):
@@ -23,6 +25,11 @@ class IndexCommand(BaseCommand):
             raise CommandError("\n".join(shown) or error.detail) from error
         except LakehouseError as error:
             raise CommandError(error.detail) from error
+        except Error as error:
+            outage = outage_of(error)
+            if outage is None or not is_expected(error):
+                raise
+            raise CommandError(f"{outage.detail} ({reason_of(error)})") from error
 
     def run(self, **options: Any) -> None:
         """Do the work; `LakehouseError` may pass."""

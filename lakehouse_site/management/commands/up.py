@@ -109,7 +109,7 @@ class Command(BaseCommand):
 
 
 def described_indexes() -> list[indexes.IndexInfo]:
-    return [indexes.describe(index) for index in indexes.list_indexes()]
+    return indexes.describe_all(list(indexes.list_indexes()))
 
 
 def local_url(bind: str) -> str:

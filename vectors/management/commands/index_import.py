@@ -12,13 +12,21 @@ from vectors.management.progress import progress_bar
 
 
 class Command(IndexCommand):
-    help = "Add the items of a file to a vector index: JSON lines, or .npy with --items. Safe to run again."
+    help = (
+        "Add the items of a file to a vector index: JSON lines, Parquet, LHV1, or .npy with --items. "
+        "Safe to interrupt and run again."
+    )
 
     def add_arguments(self, parser: CommandParser) -> None:
         super().add_arguments(parser)
-        parser.add_argument("name", metavar="NAME", help="an index that exists; manage.py index_create makes one")
         parser.add_argument(
-            "file", metavar="FILE", type=Path, help=".jsonl (id, vector or vector_b64, metadata) or .npy"
+            "name", metavar="NAME", help="an index that exists; for a .lhv1 file it is created if need be"
+        )
+        parser.add_argument(
+            "file",
+            metavar="FILE",
+            type=Path,
+            help=".jsonl (id, vector or vector_b64, metadata), .parquet (columns of these names), .lhv1, or .npy",
         )
         parser.add_argument(
             "--items", type=Path, help="JSON lines (id, metadata) that belong to the rows of a .npy file"

@@ -3,7 +3,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
-from vectors.indexes import describe, list_indexes
+from vectors.indexes import describe_all, list_indexes
 from vectors.management.base import IndexCommand
 
 
@@ -11,7 +11,7 @@ class Command(IndexCommand):
     help = "List the vector indexes."
 
     def run(self, **options: Any) -> None:
-        infos = [describe(index) for index in list_indexes()]
+        infos = describe_all(list(list_indexes()))
         width = max([len("NAME"), *(len(info.name) for info in infos)])
         lines = [f"{'NAME':<{width}}  {'ITEMS':>10}  {'DIMENSION':>9}  {'DISTANCE':<9}  UPDATED"]
         lines += [
