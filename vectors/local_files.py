@@ -58,9 +58,9 @@ def new_file(target: Path, *, force: bool) -> Iterator[BinaryIO]:
     What is written goes to ``.NAME.part`` beside the target, under a lock. It is removed when the block fails; one that
     a killed process has left is taken over by the next.
     """
-    _refuse_existing(target, force)
     part = target.with_name(f".{target.name}.part")
     try:
+        _refuse_existing(target, force)
         with _locked(part, target) as file:
             try:
                 yield file

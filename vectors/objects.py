@@ -19,7 +19,7 @@ from typing import IO, BinaryIO, cast
 from django.conf import settings
 from django.core.files.base import File
 from django.core.files.storage import default_storage
-from django.db import Error as DatabaseError
+from django.db import Error
 
 from lakehouse_site.errors import DamagedFile, LakehouseError, StorageFailed
 
@@ -181,7 +181,7 @@ def _drop_empty_folder(name: str) -> None:
 def _errors(what: str) -> Iterator[None]:
     try:
         yield
-    except (LakehouseError, DatabaseError):
+    except (LakehouseError, Error):
         raise
     except Exception as error:  # boto3, botocore, urllib3, OSError, ...: none of them is ours to name
         raise StorageFailed(f"{what}: {type(error).__name__}: {error}") from error

@@ -18,6 +18,7 @@ from vectors.batches import Batch
 from vectors.columns import checked_batch
 from vectors.distances import Distance, FloatRows
 from vectors.lhv1 import Page
+from vectors.local_files import open_input
 
 COLUMNS = ("id", "vector", "metadata")
 READ_BYTES = 1024 * 1024
@@ -47,6 +48,7 @@ def read(file: Path, dimension: int, distance: Distance, batch_items: int) -> It
     import pyarrow as pa
     import pyarrow.parquet as pq
 
+    open_input(file).close()  # its errors are clearer than those of Arrow
     try:
         with (
             pa.OSFile(str(file)) as source,
@@ -61,8 +63,6 @@ def read(file: Path, dimension: int, distance: Distance, batch_items: int) -> It
                 rows.validate(full=True)
                 yield _batch(rows, dimension, distance, first_row)
                 first_row += rows.num_rows
-    except FileNotFoundError as error:
-        raise InvalidInput.at("", "unreadable", f"{file} cannot be read: no such file.") from error
     except (pa.ArrowException, OSError) as error:
         raise InvalidInput.at("", "not_parquet", f"{file} cannot be read as Parquet: {error}.") from error
 

@@ -6,7 +6,7 @@ import logging
 import threading
 import time
 
-from django.db import DatabaseError, connection
+from django.db import Error, connection
 
 from lakehouse_site.errors import IndexNotFound
 from vectors import metrics, rows
@@ -104,7 +104,7 @@ class Replica:
             return self._load(state)
         try:
             good = self._apply((graph, applied_seq), state.last_seq)
-        except DatabaseError:
+        except Error:
             raise
         except BaseException:
             self._good = _empty(state), 0  # half of a page may be applied

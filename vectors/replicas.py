@@ -13,7 +13,7 @@ import time
 import uuid
 
 from django.conf import settings
-from django.db import connection
+from django.db import Error, connection
 
 from vectors import metrics, rows
 from vectors.graph import SearchGraph
@@ -154,6 +154,11 @@ class Replicas:
             try:
                 self._follow(replica)
                 more |= self._build(replica)
+            except Error as error:
+                # The next search catches up by itself. This thread has no requests, whose end would drop a dead
+                # connection.
+                logger.info("graph not followed", extra={"index": replica.name, "reason": str(error)})
+                connection.close()
             except Exception:
                 logger.exception("graph could not be built", extra={"index": replica.name})
                 self.forget(replica.index_id)

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
-from django.db import DatabaseError
+from django.db import Error
 
 from lakehouse_site.errors import DamagedFile, StorageFailed
 from vectors import metrics, snapshot_records
@@ -141,5 +141,5 @@ def _record(write: Callable[[], None]) -> None:
     """Write down what was found, if that is possible: a search must not fail for it."""
     try:
         write()
-    except DatabaseError:
+    except Error:
         logger.warning("state of a snapshot could not be recorded", exc_info=True)

@@ -15,7 +15,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import BinaryIO
 
-from django.db import DatabaseError
+from django.db import Error
 
 from lakehouse_site.errors import IndexNotFound, StorageFailed
 from vectors import metrics, snapshot_records
@@ -63,7 +63,7 @@ def take_snapshot(*, state: IndexState, graph: SearchGraph | None = None) -> Sna
         detail = error.detail if isinstance(error, StorageFailed) else f"The snapshot could not be written: {error}"
         _record_failure(state, snapshot, detail)
         raise StorageFailed(detail) from error
-    except DatabaseError as error:
+    except Error as error:
         _record_failure(state, snapshot, f"The database failed: {error}")
         raise
     metrics.SNAPSHOTS.labels("published").inc()
@@ -111,5 +111,5 @@ def _record_failure(state: IndexState, snapshot: Snapshot | None, detail: str) -
     logger.error("snapshot failed", extra={"index": state.name, "reason": detail})
     try:
         snapshot_records.fail(state, snapshot, detail)
-    except DatabaseError:
+    except Error:
         logger.warning("failure of a snapshot could not be recorded", exc_info=True)

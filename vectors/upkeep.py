@@ -8,7 +8,7 @@ import threading
 import time
 
 from django.conf import settings
-from django.db import DatabaseError, connection
+from django.db import Error, connection
 
 from lakehouse_site.errors import LakehouseError
 from vectors.indexes import index_state
@@ -63,7 +63,7 @@ class Upkeep:
             try:
                 if holder.take():
                     run_round(finish_graphs=False, go_on=lambda: not self._stopping.is_set() and holder.take())
-            except (DatabaseError, LakehouseError) as error:
+            except (Error, LakehouseError) as error:
                 logger.warning("maintenance put off", extra={"reason": str(error)})
             except Exception:
                 logger.exception("maintenance failed")
@@ -71,7 +71,7 @@ class Upkeep:
                 connection.close()  # idle, it would be in the way of backups and drops
         try:
             holder.give_back()
-        except DatabaseError:
+        except Error:
             pass  # it runs out by itself
         finally:
             connection.close()
@@ -92,7 +92,7 @@ def snapshot_before(deadline: float) -> int:
                 continue
             take_snapshot(state=state)
             taken += 1
-        except (DatabaseError, LakehouseError) as error:
+        except (Error, LakehouseError) as error:
             logger.warning("no snapshot before the end", extra={"index": name, "reason": str(error)})
     return taken
 

@@ -8,10 +8,12 @@ import time
 from datetime import timedelta
 
 from django.conf import settings
-from django.db import DEFAULT_DB_ALIAS, DatabaseError, connection, connections
+from django.db import DEFAULT_DB_ALIAS, DatabaseError, Error, connection, connections
+from django.db.backends.base.base import BaseDatabaseWrapper
 from django.utils import timezone
 
 from lakehouse_site.access.tokens import ADMIN, Caller, hash_token, same_token
+from lakehouse_site.outages import may_read_again
 
 logger = logging.getLogger(__name__)
 
@@ -44,13 +46,22 @@ def token_layer_is_on() -> bool:
     if _memory.row_seen or settings.LAKEHOUSE_AUTH_TOKEN.strip():
         return True
     database = connections[DEFAULT_DB_ALIAS]
-    database.ensure_connection()
-    with database.wrap_database_errors:
-        # Past Django's cursor, which costs twice the query; this runs at every call of an open server.
-        row = database.connection.execute(_ANY_ROW).fetchone()
+    try:
+        row = _any_row(database)
+    except Error:
+        if not may_read_again(database):
+            raise
+        row = _any_row(database)
     # Only True is remembered, so that a token made by another process counts from the next request on.
     _memory.row_seen = row is not None
     return _memory.row_seen
+
+
+def _any_row(database: BaseDatabaseWrapper) -> object:
+    database.ensure_connection()
+    with database.wrap_database_errors:
+        # Past Django's cursor, which costs twice the query; this runs at every call of an open server.
+        return database.connection.execute(_ANY_ROW).fetchone()
 
 
 def find_caller(token: bytes) -> tuple[Caller | None, str]:

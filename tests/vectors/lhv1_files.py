@@ -81,4 +81,4 @@ def pages_of(items: Sequence[Item], page_items: int) -> list[Page]:
 
 
 def scratch() -> io.BufferedRandom:
-    return tempfile.TemporaryFile()  # type: ignore[return-value]
+    return tempfile.TemporaryFile()

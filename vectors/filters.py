@@ -1,0 +1,210 @@
+"""The filter language: which items a search, a count or a deletion is about.
+
+::
+
+    {"lang": "en", "year": {"$gte": 2020, "$lt": 2024}, "$or": [{"tags": "news"}, {"author.name": {"$exists": false}}]}
+
+A dot leads into an object, and into every object of an array; a key that has the dot in its own name counts too. What
+stands at a path may thus be no value, one, or several, and a condition holds when it holds for one of them. A value
+that is an array stands for itself and, for `$eq`, `$in` and `$contains`, for each of its elements. Values of different
+types are never equal and never ordered: true is not 1, "1" is not 1, and null is not the same as absent. `$ne`, `$nin`
+and `$not` are true just where `$eq`, `$in` and the inner condition are not, so also where there is nothing at the path.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from lakehouse_site.errors import Fault, InvalidInput
+from vectors.fields import escape, json_type
+
+MAX_DEPTH = 8
+MAX_CHOICES = 1_000
+MAX_CONDITIONS = 1_000
+
+Values = Sequence[Any]
+"""What stands at a path in one item."""
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """`test` is asked about what stands at `path`."""
+
+    path: str
+    test: Callable[[Values], bool]
+
+
+@dataclass(frozen=True, slots=True)
+class All:
+    """True when every part is; so it is without parts."""
+
+    parts: tuple[Filter, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Any_:
+    """True when one part is."""
+
+    parts: tuple[Filter, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Not:
+    """True when the part is not."""
+
+    part: Filter
+
+
+Filter = Condition | All | Any_ | Not
+
+
+def parse_filter(body: object, pointer: str = "/filter") -> Filter:
+    """Return the filter that parsed JSON describes.
+
+    Raises
+    ------
+    InvalidInput
+        With a fault for every place that is wrong: an unknown operator, an operand of a wrong type, deeper than
+        `MAX_DEPTH`, more than `MAX_CHOICES` values in `$in` or `$nin`, more than `MAX_CONDITIONS` conditions.
+    """
+    parser = _Parser()
+    found = parser.filter(body, pointer, 1)
+    if parser.conditions > MAX_CONDITIONS:
+        parser.fault(pointer, "too_many", f"A filter has at most {MAX_CONDITIONS} conditions.")
+    if parser.faults:
+        raise InvalidInput(parser.faults)
+    return found
+
+
+def matches(wanted: Filter, metadata: Mapping[str, Any] | None) -> bool:
+    """Return whether an item with these metadata passes."""
+    if isinstance(wanted, Condition):
+        return wanted.test(values_at(metadata, wanted.path))
+    if isinstance(wanted, All):
+        return all(matches(part, metadata) for part in wanted.parts)
+    if isinstance(wanted, Any_):
+        return any(matches(part, metadata) for part in wanted.parts)
+    return not matches(wanted.part, metadata)
+
+
+def values_at(metadata: Mapping[str, Any] | None, path: str) -> list[Any]:
+    """Return what stands at a path: no value, one, or several where it leads through arrays."""
+    return [] if metadata is None else _values_in(metadata, path)
+
+
+def paths(wanted: Filter) -> set[str]:
+    """Return the paths a filter asks about."""
+    if isinstance(wanted, Condition):
+        return {wanted.path}
+    if isinstance(wanted, Not):
+        return paths(wanted.part)
+    return set().union(*(paths(part) for part in wanted.parts))
+
+
+def _values_in(value: Any, path: str) -> list[Any]:
+    if isinstance(value, list):
+        return [found for element in value if isinstance(element, dict) for found in _values_in(element, path)]
+    if not isinstance(value, dict):
+        return []
+    found = [value[path]] if path in value else []
+    at = path.find(".")
+    while at >= 0:
+        if path[:at] in value:
+            found += _values_in(value[path[:at]], path[at + 1 :])
+        at = path.find(".", at + 1)
+    return found
+
+
+class _Parser:
+    def __init__(self) -> None:
+        self.faults: list[Fault] = []
+        self.conditions = 0
+
+    def fault(self, pointer: str, code: str, detail: str) -> Filter:
+        self.faults.append(Fault(pointer, code, detail))
+        return All(())
+
+    def filter(self, body: object, pointer: str, depth: int) -> Filter:
+        if not isinstance(body, dict):
+            return self.fault(pointer, "type", f"A filter is an object, not {json_type(body)}.")
+        if depth > MAX_DEPTH:
+            return self.fault(pointer, "too_deep", f"Filters are nested at most {MAX_DEPTH} levels deep.")
+        parts = [self._part(name, value, f"{pointer}/{escape(name)}", depth) for name, value in body.items()]
+        return parts[0] if len(parts) == 1 else All(tuple(parts))
+
+    def _part(self, name: str, value: object, pointer: str, depth: int) -> Filter:
+        if name in ("$and", "$or"):
+            if not isinstance(value, list) or not value:
+                return self.fault(pointer, "type", f"{name} takes an array of at least one filter.")
+            inner = tuple(self.filter(one, f"{pointer}/{i}", depth + 1) for i, one in enumerate(value))
+            return All(inner) if name == "$and" else Any_(inner)
+        if name == "$not":
+            return Not(self.filter(value, pointer, depth + 1))
+        if name.startswith("$"):
+            known = ", ".join(("$and", "$or", "$not"))
+            return self.fault(pointer, "operator", f"{name!r} is no operator here; {known} are, or name a key.")
+        return self._conditions(name, value, pointer, depth)
+
+    def _conditions(self, path: str, value: object, pointer: str, depth: int) -> Filter:
+        operators = [name for name in value if name.startswith("$")] if isinstance(value, dict) else []
+        if not isinstance(value, dict) or not operators:
+            return self._condition(path, "$eq", value, pointer)
+        if len(operators) < len(value):
+            return self.fault(pointer, "mixed", "Operators and plain keys do not go together in one object.")
+        if depth >= MAX_DEPTH:
+            return self.fault(pointer, "too_deep", f"Filters are nested at most {MAX_DEPTH} levels deep.")
+        parts = []
+        for name, operand in value.items():
+            place = f"{pointer}/{escape(name)}"
+            if name == "$not":
+                if isinstance(operand, dict) and operand and all(key.startswith("$") for key in operand):
+                    parts.append(Not(self._conditions(path, operand, place, depth + 1)))
+                else:
+                    parts.append(self.fault(place, "type", "$not takes an object of operators here."))
+            else:
+                parts.append(self._condition(path, name, operand, place))
+        return parts[0] if len(parts) == 1 else All(tuple(parts))
+
+    def _condition(self, path: str, operator: str, operand: object, pointer: str) -> Filter:
+        self.conditions += 1
+        build = _OPERATORS.get(operator)
+        if build is None:
+            known = ", ".join((*_OPERATORS, "$ne", "$nin", "$not"))
+            opposite = {"$ne": "$eq", "$nin": "$in"}.get(operator)
+            if opposite is None:
+                return self.fault(pointer, "operator", f"{operator!r} is no operator; known here: {known}.")
+            return Not(self._condition(path, opposite, operand, pointer))
+        try:
+            return Condition(path, build(operand))
+        except ValueError as error:
+            return self.fault(pointer, "operand", f"{error}")
+
+
+def _equals(operand: object) -> Callable[[Values], bool]:
+    wanted = _Same(operand)
+
+    def test(values: Values) -> bool:
+        return any(
+            wanted == _Same(value) or (isinstance(value, list) and any(wanted == _Same(one) for one in value))
+            for value in values
+        )
+
+    return test
+
+
+def _among(operand: object) -> Callable[[Values], bool]:
+    if not isinstance(operand, list):
+        raise ValueError(f"An array of values is expected here, not {json_type(operand)}.")
+    if len(operand) > MAX_CHOICES:
+        raise ValueError(f"At most {MAX_CHOICES} values, these are {len(operand)}.")
+    wanted = {_Same(one) for one in operand}
+
+    def test(values: Values) -> bool:
+        return any(
+            _Same(value) in wanted or (isinstance(value, list) and any(_Same(one) in wanted for one in value))
+            for value in values
+        )
+
+    return test
