@@ -26,7 +26,7 @@ MANAGE_APART := env -u DATABASE_URL LAKEHOUSE_DATA_DIR=$(VENV)/checks $(BIN)/pyt
 PYTEST_ARGS ?= -n auto --dist worksteal
 
 .DEFAULT_GOAL := help
-.PHONY: help up install install-dev serve test test-postgres lint schema lock
+.PHONY: help up install install-dev serve test test-postgres chaos lint schema lock
 
 help: ## List these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -58,6 +58,9 @@ test: install-dev ## Run the whole test suite
 
 test-postgres: install-dev ## The same suite on a Postgres that the tests start themselves
 	@LAKEHOUSE_TEST_DATABASE=postgres $(BIN)/python -m pytest $(PYTEST_ARGS)
+
+chaos: install-dev ## Kill servers, damage files, break storages and count what is lost; a few minutes, and a table
+	@$(BIN)/python -m tests.chaos $(CHAOS_ARGS)
 
 lint: install-dev ## ruff, mypy, missing migrations, Django's checks, the OpenAPI file
 	@$(BIN)/ruff check .

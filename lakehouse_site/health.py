@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import secrets
 import threading
+import time
 from collections.abc import Callable
 from typing import ClassVar
 
@@ -85,7 +86,8 @@ def _migrations() -> Fault | None:
 class _StorageCheck(threading.Thread):
     """One look at the storage. Whoever asks while it is under way waits for the same answer, and not for ever.
 
-    A storage that hangs would otherwise hold every thread of the server that a monitor's calls can reach.
+    A storage that hangs would otherwise hold every thread of the server that a monitor's calls can reach. Once it has
+    hung for `STORAGE_PATIENCE_SECONDS`, nobody waits for it any more.
     """
 
     _lock = threading.Lock()
@@ -93,6 +95,7 @@ class _StorageCheck(threading.Thread):
 
     def __init__(self) -> None:
         super().__init__(name="storage-check", daemon=True)
+        self.started_at = time.monotonic()
         self.fault: Fault | None = None
         self.error: Exception | None = None
 
@@ -107,13 +110,13 @@ class _StorageCheck(threading.Thread):
     def run(self) -> None:
         try:
             self.fault = _look_at_storage()
-        except Exception as error:  # raised again where it is waited for
+        except Exception as error:  # noqa: BLE001  raised again where it is waited for
             self.error = error
 
 
 def _storage() -> Fault | None:
     check = _StorageCheck.latest()
-    check.join(STORAGE_PATIENCE_SECONDS)
+    check.join(max(0.0, check.started_at + STORAGE_PATIENCE_SECONDS - time.monotonic()))
     if check.is_alive():
         return Fault("", "storage", f"The object storage has not answered for {STORAGE_PATIENCE_SECONDS:.0f} seconds.")
     if check.error is not None:

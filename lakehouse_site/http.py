@@ -57,6 +57,9 @@ class JsonRenderer(BaseRenderer):
         return orjson.dumps(data, option=options)
 
 
+_LONG_NUMBER = re.compile(rb"\d{19}")
+
+
 class JsonParser(BaseParser):
     """orjson, with the body limited and every non-finite number named."""
 
@@ -91,6 +94,11 @@ def body_with_exact_integers(request: Request) -> Any:
         return json.loads(request.raw_body)  # type: ignore[attr-defined]
     except RecursionError as error:
         raise InvalidInput.at("", "too_deep", "The body is nested too deeply.") from error
+
+
+def has_long_number(request: Request) -> bool:
+    """Return whether the body may hold an integer beyond 64 bits."""
+    return _LONG_NUMBER.search(getattr(request, "raw_body", b"")) is not None
 
 
 class ContentNegotiation(DefaultContentNegotiation):

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vectors import indexes, search, validation, writes
+from vectors import indexes, queries, search, validation, writes
 from vectors.distances import Distance
 from vectors.rows import IndexState
 from vectors.search import Answer
@@ -49,7 +49,7 @@ def find(name: str, vector: Any, k: int = 10, **options: Any) -> Answer:
     """Search for one vector."""
     state = indexes.index_state(name=name)
     body = {"vector": np.asarray(vector).tolist(), "k": k, **options}
-    return search.search_index(state=state, query=validation.parse_search(body, state.dimension, state.distance))
+    return search.search_index(state=state, query=queries.parse_search(body, state.dimension, state.distance))
 
 
 def found_keys(name: str, vector: Any, k: int = 10, **options: Any) -> list[str]:

@@ -180,7 +180,7 @@ def parse_batch(items: Sequence[object], dimension: int, distance: Distance, poi
         if problem:
             faults.append(Fault(f"{place}/id", *problem))
         keys.append(str(key))
-        metadata.append(_metadata_text(f"{place}/metadata", item.get("metadata"), faults))
+        metadata.append(metadata_text(f"{place}/metadata", item.get("metadata"), faults))
         read_vector(reader, i, place, item)
     vectors = reader.matrix(len(items))
     if faults:
@@ -209,7 +209,8 @@ def has_huge_number(batch: Batch) -> bool:
     return any(text is not None and _HUGE_NUMBER.search(text) for text in batch.metadata)
 
 
-def _metadata_text(pointer: str, value: object, faults: list[Fault]) -> str | None:
+def metadata_text(pointer: str, value: object, faults: list[Fault]) -> str | None:
+    """Return metadata as the JSON text that is stored, None for none; what cannot be stored is added to `faults`."""
     if value is None:
         return None
     if type(value) is not dict:
@@ -221,7 +222,7 @@ def _metadata_text(pointer: str, value: object, faults: list[Fault]) -> str | No
         return orjson.dumps(value).decode()
     except orjson.JSONEncodeError:
         pass  # an integer beyond 64 bits, which only the standard library writes, or nested too deeply
-    if _is_deeper(value, MAX_METADATA_DEPTH):
+    if is_deeper(value, MAX_METADATA_DEPTH):
         faults.append(Fault(pointer, "too_deep", f"Metadata are nested at most {MAX_METADATA_DEPTH} levels deep."))
         return None
     try:
@@ -233,16 +234,17 @@ def _metadata_text(pointer: str, value: object, faults: list[Fault]) -> str | No
     return text
 
 
-def _is_deeper(value: object, limit: int) -> bool:
+def is_deeper(value: object, limit: int) -> bool:
     """Return whether objects and arrays are nested in more than `limit` levels; without recursion."""
     level: list[Any] = [value]
-    for _ in range(limit):
+    for _ in range(limit + 1):
+        level = [item for item in level if type(item) in (dict, list)]
+        if not level:
+            return False
         inner: list[Any] = []
         for container in level:
             inner += container.values() if type(container) is dict else container
-        level = [item for item in inner if type(item) in (dict, list)]
-        if not level:
-            return False
+        level = inner
     return True
 
 

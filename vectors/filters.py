@@ -13,27 +13,41 @@ and `$not` are true just where `$eq`, `$in` and the inner condition are not, so 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import json
+import re
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import orjson
+
 from lakehouse_site.errors import Fault, InvalidInput
+from vectors.batches import is_deeper
 from vectors.fields import escape, json_type
+from vectors.filter_operators import OPERATORS, OPPOSITES, Test, identity
 
 MAX_DEPTH = 8
-MAX_CHOICES = 1_000
 MAX_CONDITIONS = 1_000
+MAX_KEYS = 32
+MAX_PATH_PARTS, MAX_PATH_LENGTH = 16, 512
+MAX_OPERAND_DEPTH = 32
 
-Values = Sequence[Any]
-"""What stands at a path in one item."""
+_LONG_NUMBER = re.compile(r"\d{19}")
 
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """`test` is asked about what stands at `path`."""
+    """`test` is asked about what stands at `path`; `operator` and `operand` say the same as data."""
 
     path: str
-    test: Callable[[Values], bool]
+    operator: str
+    operand: Any
+    test: Test
+
+    @property
+    def key(self) -> Hashable:
+        """Equal for conditions that are true of the same items."""
+        return self.path, self.operator, identity(self.operand)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +58,8 @@ class All:
 
 
 @dataclass(frozen=True, slots=True)
-class Any_:
-    """True when one part is."""
+class OneOf:
+    """True when at least one part is."""
 
     parts: tuple[Filter, ...]
 
@@ -57,7 +71,7 @@ class Not:
     part: Filter
 
 
-Filter = Condition | All | Any_ | Not
+Filter = Condition | All | OneOf | Not
 
 
 def parse_filter(body: object, pointer: str = "/filter") -> Filter:
@@ -67,12 +81,15 @@ def parse_filter(body: object, pointer: str = "/filter") -> Filter:
     ------
     InvalidInput
         With a fault for every place that is wrong: an unknown operator, an operand of a wrong type, deeper than
-        `MAX_DEPTH`, more than `MAX_CHOICES` values in `$in` or `$nin`, more than `MAX_CONDITIONS` conditions.
+        `MAX_DEPTH`, more than `MAX_CHOICES` values in `$in` or `$nin`, more than `MAX_CONDITIONS` conditions, or
+        conditions on more than `MAX_KEYS` keys.
     """
     parser = _Parser()
     found = parser.filter(body, pointer, 1)
     if parser.conditions > MAX_CONDITIONS:
         parser.fault(pointer, "too_many", f"A filter has at most {MAX_CONDITIONS} conditions.")
+    if len(paths(found)) > MAX_KEYS:
+        parser.fault(pointer, "too_many", f"A filter asks about at most {MAX_KEYS} different keys.")
     if parser.faults:
         raise InvalidInput(parser.faults)
     return found
@@ -84,14 +101,32 @@ def matches(wanted: Filter, metadata: Mapping[str, Any] | None) -> bool:
         return wanted.test(values_at(metadata, wanted.path))
     if isinstance(wanted, All):
         return all(matches(part, metadata) for part in wanted.parts)
-    if isinstance(wanted, Any_):
+    if isinstance(wanted, OneOf):
         return any(matches(part, metadata) for part in wanted.parts)
     return not matches(wanted.part, metadata)
+
+
+def parse_metadata(text: str | None) -> dict[str, Any] | None:
+    """Return metadata as stored, parsed with exact integers; None for none."""
+    if text is None:
+        return None
+    # orjson turns integers beyond 64 bits into floats.
+    parsed: dict[str, Any] = json.loads(text) if _LONG_NUMBER.search(text) else orjson.loads(text)
+    return parsed
 
 
 def values_at(metadata: Mapping[str, Any] | None, path: str) -> list[Any]:
     """Return what stands at a path: no value, one, or several where it leads through arrays."""
     return [] if metadata is None else _values_in(metadata, path)
+
+
+def key_of(wanted: Filter) -> Hashable:
+    """Return something equal for filters that are true of the same items, if they are written alike."""
+    if isinstance(wanted, Condition):
+        return wanted.key
+    if isinstance(wanted, Not):
+        return "not", key_of(wanted.part)
+    return type(wanted).__name__, tuple(key_of(part) for part in wanted.parts)
 
 
 def paths(wanted: Filter) -> set[str]:
@@ -139,7 +174,7 @@ class _Parser:
             if not isinstance(value, list) or not value:
                 return self.fault(pointer, "type", f"{name} takes an array of at least one filter.")
             inner = tuple(self.filter(one, f"{pointer}/{i}", depth + 1) for i, one in enumerate(value))
-            return All(inner) if name == "$and" else Any_(inner)
+            return All(inner) if name == "$and" else OneOf(inner)
         if name == "$not":
             return Not(self.filter(value, pointer, depth + 1))
         if name.startswith("$"):
@@ -155,7 +190,7 @@ class _Parser:
             return self.fault(pointer, "mixed", "Operators and plain keys do not go together in one object.")
         if depth >= MAX_DEPTH:
             return self.fault(pointer, "too_deep", f"Filters are nested at most {MAX_DEPTH} levels deep.")
-        parts = []
+        parts: list[Filter] = []
         for name, operand in value.items():
             place = f"{pointer}/{escape(name)}"
             if name == "$not":
@@ -167,44 +202,20 @@ class _Parser:
                 parts.append(self._condition(path, name, operand, place))
         return parts[0] if len(parts) == 1 else All(tuple(parts))
 
-    def _condition(self, path: str, operator: str, operand: object, pointer: str) -> Filter:
+    def _condition(self, path: str, name: str, operand: object, pointer: str) -> Filter:
         self.conditions += 1
-        build = _OPERATORS.get(operator)
+        plain = OPPOSITES.get(name, name)
+        build = OPERATORS.get(plain)
+        if path.count(".") >= MAX_PATH_PARTS or len(path) > MAX_PATH_LENGTH:
+            detail = f"A path has at most {MAX_PATH_PARTS} parts and {MAX_PATH_LENGTH} characters."
+            return self.fault(pointer, "path", detail)
+        if is_deeper(operand, MAX_OPERAND_DEPTH):
+            return self.fault(pointer, "too_deep", f"A value is nested at most {MAX_OPERAND_DEPTH} levels deep.")
         if build is None:
-            known = ", ".join((*_OPERATORS, "$ne", "$nin", "$not"))
-            opposite = {"$ne": "$eq", "$nin": "$in"}.get(operator)
-            if opposite is None:
-                return self.fault(pointer, "operator", f"{operator!r} is no operator; known here: {known}.")
-            return Not(self._condition(path, opposite, operand, pointer))
+            known = ", ".join((*OPERATORS, *OPPOSITES, "$not"))
+            return self.fault(pointer, "operator", f"{name!r} is no operator; known here: {known}.")
         try:
-            return Condition(path, build(operand))
+            condition = Condition(path, plain, operand, build(operand))
         except ValueError as error:
-            return self.fault(pointer, "operand", f"{error}")
-
-
-def _equals(operand: object) -> Callable[[Values], bool]:
-    wanted = _Same(operand)
-
-    def test(values: Values) -> bool:
-        return any(
-            wanted == _Same(value) or (isinstance(value, list) and any(wanted == _Same(one) for one in value))
-            for value in values
-        )
-
-    return test
-
-
-def _among(operand: object) -> Callable[[Values], bool]:
-    if not isinstance(operand, list):
-        raise ValueError(f"An array of values is expected here, not {json_type(operand)}.")
-    if len(operand) > MAX_CHOICES:
-        raise ValueError(f"At most {MAX_CHOICES} values, these are {len(operand)}.")
-    wanted = {_Same(one) for one in operand}
-
-    def test(values: Values) -> bool:
-        return any(
-            _Same(value) in wanted or (isinstance(value, list) and any(_Same(one) in wanted for one in value))
-            for value in values
-        )
-
-    return test
+            return self.fault(pointer, "operand", str(error))
+        return Not(condition) if name in OPPOSITES else condition

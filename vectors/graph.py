@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from itertools import islice
 from pathlib import Path
 
 import numpy as np
 
-from vectors.distances import Distance, Float32Rows, is_float32_safe, prepare
+from vectors.breadth import near_among
+from vectors.distances import Float32Rows, Float64s, is_float32_safe, prepare
+from vectors.graph_types import Candidates, Changes, GraphParams
 from vectors.hnsw import HnswGraph
 from vectors.locks import FairReadWriteLock
 from vectors.tail import Hits, Labels, Tail
@@ -36,49 +37,6 @@ REBUILD_TOMBSTONE_SHARE = 0.4
 
 BYTES_PER_KNOWN_ITEM = 110
 """A dictionary entry of two integers."""
-
-
-@dataclass(frozen=True, slots=True)
-class GraphParams:
-    """What shapes a graph: fixed when the index is created."""
-
-    dimension: int
-    distance: Distance
-    m: int
-    ef_construction: int
-    ef_search: int
-
-
-@dataclass(frozen=True, slots=True)
-class Changes:
-    """The present state of n rows, in columns: n objects would be work for the garbage collector.
-
-    Attributes
-    ----------
-    rows, labels, deleted
-        n row ids, labels, and whether each is a tombstone (bool, or 0 and 1).
-    last_seq
-        The highest sequence number among them, 0 for none.
-    vectors
-        Little-endian float32 of the rows that are not deleted, one after the other.
-    """
-
-    rows: Sequence[int]
-    last_seq: int
-    labels: Sequence[int]
-    deleted: Sequence[bool | int]
-    vectors: bytes
-
-    def __len__(self) -> int:
-        return len(self.rows)
-
-
-@dataclass(frozen=True, slots=True)
-class Candidates:
-    """Labels that may be nearest to one query, and whether none of the true k nearest can be missing."""
-
-    labels: Labels
-    is_exact: bool
 
 
 class SearchGraph:
@@ -169,6 +127,15 @@ class SearchGraph:
         """Rows in the tail."""
         return len(self._tail)
 
+    @property
+    def unsaved_rows(self) -> int:
+        """Rows that `save_graph` would leave out."""
+        return len(self._tail) + len(self._outliers) + len(self._retiring_labels)
+
+    def labels(self) -> list[int]:
+        """Return the labels of all items, in any order."""
+        return list(self._label_of_row.values())
+
     def apply(self, changes: Changes) -> None:
         """Bring the memory up to these rows; only one thread at a time may call it."""
         dead: list[int] = []
@@ -193,7 +160,7 @@ class SearchGraph:
             vectors = prepare(chosen.astype(np.float32, copy=False), self.params.distance)
             self._replace(np.array(dead, np.int64), np.array(labels, np.int64), vectors)
 
-    def search(self, queries: Float32Rows, k: int) -> list[Candidates] | None:
+    def search(self, queries: Float32Rows, k: int, allowed: Labels | None = None) -> list[Candidates] | None:
         """Return candidates for each query, or None when hnswlib cannot answer and the rows must be searched.
 
         Parameters
@@ -202,6 +169,8 @@ class SearchGraph:
             Shape (b, dimension), float32, finite, as the caller sent them.
         k
             How many neighbours are wanted.
+        allowed
+            Labels, ascending: only these items count. None is returned also when too few of them are near.
         """
         prepared = prepare(queries, self.params.distance)
         # Cosine has made them unit rows, which are always safe.
@@ -209,18 +178,30 @@ class SearchGraph:
             return None
         threads = 1 if len(queries) < 8 else -1
         with self._lock.read():
-            exact = [self._tail.search(prepared, k)] if len(self._tail) else []
-            if len(self._outliers):
-                exact.append(self._outliers.search(prepared, k))
-            near = [
-                graph.search(prepared, k + SPARE_NEIGHBOURS, threads)
-                for graph in (self._retiring, self._graph)
-                if graph
-            ]
+            exact = [tail.search(prepared, k, allowed) for tail in (self._tail, self._outliers) if len(tail)]
+            graphs = [graph for graph in (self._retiring, self._graph) if graph]
+            wanted = k + SPARE_NEIGHBOURS
+            if allowed is None:
+                near = [graph.search(prepared, wanted, threads) for graph in graphs]
+            else:
+                apart = sum(tail.count_among(allowed) for tail in (self._tail, self._outliers))
+                near = near_among(graphs, prepared, wanted, allowed, len(allowed) - apart, threads)
         found = [labels for labels in near if labels is not None]
         if len(found) < len(near):
             return None
         return [_union([part[i] for part in exact], [labels[i] for labels in found]) for i in range(len(queries))]
+
+    def closest_other(self, vectors: Float32Rows, own: Labels) -> Float64s:
+        """Return about how far the nearest item other than itself is from each of these items, shape (n,).
+
+        It may be off by the rounding of float32, infinite where there is none, minus infinity where it is not known.
+        """
+        prepared = prepare(vectors, self.params.distance)
+        with self._lock.read():
+            parts = [tail.closest_other(prepared, own) for tail in (self._tail, self._outliers) if len(tail)]
+            parts += [graph.closest_other(prepared, own, -1) for graph in (self._retiring, self._graph) if graph]
+        closest = np.min(parts, axis=0) if parts else np.full(len(vectors), np.inf)
+        return np.where(is_float32_safe(prepared), closest, -np.inf)
 
     def move_chunk(self, threads: int, seconds: float = CHUNK_SECONDS) -> bool:
         """Move a few rows into the hnswlib graph; return whether more is to be done.

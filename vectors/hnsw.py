@@ -8,7 +8,6 @@ is marked deleted; a query never asks for more neighbours than are left (it rais
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import hnswlib
@@ -16,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lakehouse_site.errors import DamagedFile
-from vectors.distances import Distance, Float32Rows
+from vectors.distances import Distance, Float32Rows, Float64s
 from vectors.fingerprints import Fingerprints
 from vectors.hnsw_file import read_saved
 from vectors.tail import Labels
@@ -43,6 +42,7 @@ class HnswGraph:
 
     def __init__(self, dimension: int, distance: Distance, m: int, ef_construction: int, ef_search: int) -> None:
         self._dimension = dimension
+        self._distance = distance
         self._m = m
         self._ef = ef_search + EF_MARGIN
         self._dead: set[int] = set()
@@ -84,7 +84,7 @@ class HnswGraph:
             self._dead.add(label)
 
     def save(self, path: Path) -> None:
-        """Write the graph to a file and make it durable; hnswlib holds the interpreter lock meanwhile.
+        """Write the graph to a file; hnswlib holds the interpreter lock meanwhile.
 
         Raises
         ------
@@ -98,8 +98,6 @@ class HnswGraph:
         size, expected = path.stat().st_size, int(self._index.index_file_size())
         if size != expected:
             raise OSError(f"Only {size} of {expected} bytes of a graph could be written to {path}: is the disk full?")
-        with path.open("rb") as file:
-            os.fsync(file.fileno())
 
     def load(self, path: Path) -> None:
         """Become the graph that `save` wrote with the same parameters. The caller has verified its checksum.
@@ -143,6 +141,27 @@ class HnswGraph:
         except RuntimeError:
             return None
         return [self._with_equals(query, near) for query, near in zip(queries, labels.view(np.int64), strict=True)]
+
+    def closest_other(self, queries: Float32Rows, own: Labels, threads: int) -> Float64s:
+        """Return about how far the nearest row under another label than its own is from each query.
+
+        It is infinite where there is none, and minus infinity where hnswlib cannot tell.
+        """
+        wanted = min(2, len(self))
+        if wanted == 0:
+            return np.full(len(queries), np.inf)
+        try:
+            labels, raw = self._index.knn_query(queries, k=wanted, num_threads=threads)
+        except RuntimeError:
+            return np.full(len(queries), -np.inf)
+        far = raw.astype(np.float64)
+        if self._distance == "euclidean":
+            far = np.sqrt(np.maximum(far, 0))
+        elif self._distance == "dot":
+            far -= 1.0  # hnswlib's is 1 - inner product
+        far[labels.view(np.int64) == own[:, None]] = np.inf
+        closest: Float64s = far.min(axis=1)
+        return closest
 
     def _with_equals(self, query: NDArray[np.float32], near: Labels) -> Labels:
         missed = [label for label in self._fingerprints.labels(query) if label not in self._dead and label not in near]

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.db import IntegrityError
+from django.db import Error, IntegrityError
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from lakehouse_site.errors import IndexExists, IndexNotFound
+from lakehouse_site.errors import IndexExists, IndexNotFound, Unavailable
 from vectors import rows, snapshot_records
 from vectors.models import IndexHead, VectorIndex
 from vectors.replicas import replicas
@@ -93,7 +93,10 @@ def drop_index(*, name: str) -> None:
     run_write(work)
     replicas.forget_name(name)
     replicas.forget(state.id)
-    collect_files(index_id=state.id)
+    try:
+        collect_files(index_id=state.id)
+    except (Error, Unavailable):
+        logger.warning("files of a dropped index are left to maintenance", exc_info=True)
     logger.info("index dropped", extra={"index": name, "items": state.live_count})
 
 

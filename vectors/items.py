@@ -8,6 +8,8 @@ from collections.abc import Collection, Sequence
 
 from lakehouse_site.errors import InvalidInput
 from vectors import rows
+from vectors.filters import Filter
+from vectors.replicas import replicas
 from vectors.rows import IndexState, LiveRow
 
 DEFAULT_PAGE_ITEMS = 100
@@ -18,6 +20,11 @@ def fetch_items(*, state: IndexState, keys: Sequence[str], include: Collection[s
     """Return the items with these distinct ids, in their order, and the ids that are not there."""
     found = rows.live_by_key(state.id, keys, with_vector="vector" in include)
     return [found[key] for key in keys if key in found], [key for key in keys if key not in found]
+
+
+def count_items(*, state: IndexState, wanted: Filter | None) -> int:
+    """Return the number of items, or of those that pass a filter."""
+    return state.live_count if wanted is None else len(replicas.matching(state, wanted))
 
 
 def list_items(

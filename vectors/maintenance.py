@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
 
+from django.db import Error
 from django.db.models import F
 from django.db.models.functions import Greatest
 from django.utils import timezone
@@ -22,7 +23,7 @@ from lakehouse_site.errors import IndexNotFound, LakehouseError
 from vectors import metrics, rows, snapshot_records
 from vectors.graph import SearchGraph
 from vectors.indexes import index_state, list_indexes
-from vectors.models import IndexHead, VectorIndex
+from vectors.models import IndexHead, VectorIndex, VectorItem
 from vectors.objects import sweep_scratch
 from vectors.replica import Replica
 from vectors.replicas import replicas
@@ -82,6 +83,11 @@ def run_round(*, finish_graphs: bool, go_on: Callable[[], bool] = lambda: True) 
             continue  # dropped meanwhile
         except LakehouseError as error:
             done.errors.append(f"{index.name}: {error.detail}")
+        except Error:
+            raise  # the database is away: for all of them
+        except Exception as error:
+            logger.exception("index could not be maintained", extra={"index": index.name})
+            done.errors.append(f"{index.name}: {type(error).__name__}, see the log")
     done.deleted_files = collect_files()
     sweep_scratch()
     metrics.MAINTENANCE_ROUNDS.labels("failed" if done.errors else "done").inc()
@@ -112,7 +118,8 @@ def purge_tombstones(*, head: IndexHead) -> int:
     if mark_at is not None and now - mark_at < TOMBSTONE_AGE:
         return 0
     purged = 0
-    if mark_at is not None and mark_seq > head.tombstone_floor:
+    # A look first, which costs no lock: this is asked of every index at every round.
+    if mark_at is not None and VectorItem.objects.filter(index=head.pk, deleted=True, seq__lte=mark_seq).exists():
         while count := run_write(partial(_purge_some, head.pk, mark_seq)):
             purged += count
     if mark_at is None or head.last_seq > mark_seq:
@@ -170,17 +177,17 @@ def _snapshot_if_ready(index: VectorIndex, finish_graph: bool) -> bool:
     graph = replicas.current(state)
     if finish_graph:
         _finish(graph, lambda moved: None)
-    elif graph.has_work and graph.waiting_rows > MIN_CHANGED_SHARE * len(graph):
+    elif graph.has_work and graph.unsaved_rows > MIN_CHANGED_SHARE * len(graph):
         return False  # it would lack much of what the next one will have
     take_snapshot(state=state, graph=graph)
     return True
 
 
 def _finish(graph: SearchGraph, progress: Callable[[int], None]) -> None:
-    before = graph.waiting_rows
+    before = graph.unsaved_rows
     while graph.move_chunk(threads=-1, seconds=BUILD_SECONDS):
-        progress(max(0, before - graph.waiting_rows))
-        before = graph.waiting_rows
+        progress(max(0, before - graph.unsaved_rows))
+        before = graph.unsaved_rows
 
 
 def _purge_some(index_id: uuid.UUID, until_seq: int) -> int:

@@ -85,6 +85,27 @@ class VectorItem(models.Model):
         return self.key
 
 
+class RecallMeasurement(models.Model):
+    """How much of the true neighbours an index found at one time: its history."""
+
+    index = models.ForeignKey(VectorIndex, on_delete=models.CASCADE, related_name="recalls")
+    measured_at = models.DateTimeField()
+    recall = models.FloatField(help_text="Share of the true k nearest that were found, 0 to 1.")
+    num = models.PositiveIntegerField(help_text="Stored vectors that were searched for.")
+    k = models.PositiveIntegerField()
+    ann_ms = models.FloatField(help_text="Median time of a search, milliseconds.")
+    exact_ms = models.FloatField(help_text="Time of an exact search, as one of many, milliseconds.")
+    ef_search = models.PositiveIntegerField()
+    count = models.BigIntegerField(help_text="Items the index had.")
+    seq = models.BigIntegerField()
+
+    class Meta:
+        ordering = ("-measured_at", "-id")
+
+    def __str__(self) -> str:
+        return f"{self.recall:.3f} at {self.measured_at:%Y-%m-%d %H:%M}"
+
+
 class Snapshot(models.Model):
     """A file in object storage that holds one index whole, from the moment it is announced until it is deleted.
 
@@ -108,6 +129,9 @@ class Snapshot(models.Model):
     graph_bytes = models.BigIntegerField(default=0, help_text="Size of the graph in it; 0 for none.")
     sha256 = models.CharField(max_length=64, blank=True)
     status = models.CharField(max_length=16, choices=Status.choices, default=Status.PENDING)
+    is_foreign = models.BooleanField(
+        default=False, help_text="The index was restored from it: another index made it, so its file is never deleted."
+    )
     error = models.TextField(blank=True, help_text="Why it failed, or why it could last not be read.")
     created_at = models.DateTimeField()
     changed_at = models.DateTimeField()

@@ -37,9 +37,16 @@ class _Movable(File):  # type: ignore[type-arg]  # takes an argument only in the
 
 
 def scratch_dir() -> Path:
-    """Return the folder of files that are being made; on the same disk as local objects."""
+    """Return the folder of files that are being made; on the same disk as local objects.
+
+    Raises
+    ------
+    StorageFailed
+        There is none and it cannot be made.
+    """
     folder = Path(settings.LAKEHOUSE_DATA_DIR) / "scratch"
-    folder.mkdir(exist_ok=True)
+    with _errors(f"{folder} could not be made"):
+        folder.mkdir(exist_ok=True)
     return folder
 
 
@@ -91,8 +98,11 @@ def save_object(name: str, path: Path, size: int, sha256: str) -> None:
             default_storage.delete(stored)
             raise StorageFailed(f"{name} exists in the object storage already; it was not touched.")
         _sync_folder(name)
-    with open_object(name) as back:
-        found = stream_hash(back)
+    try:
+        with open_object(name) as back:
+            found = stream_hash(back)
+    except DamagedFile as error:
+        raise StorageFailed(f"{name} was saved and is not there.") from error
     if found != (size, sha256):
         raise StorageFailed(f"{name} was read back with {found[0]} bytes and another checksum; {size} were written.")
 
@@ -165,11 +175,14 @@ def stream_hash(file: IO[bytes]) -> tuple[int, str]:
 
 def _sync_folder(name: str) -> None:
     with suppress(NotImplementedError):  # only a local storage has folders
-        folder = os.open(os.path.dirname(default_storage.path(name)), os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+        path, root = Path(default_storage.path(name)), Path(default_storage.path("."))
+        # A name is on disk when its folder is, and so on up: all of these may just have been made.
+        for folder in path.parents[: len(path.parts) - len(root.parts) + 1]:
+            descriptor = os.open(folder, os.O_RDONLY)
+            try:
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
 
 
 def _drop_empty_folder(name: str) -> None:

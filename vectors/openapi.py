@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
 
-from vectors import items, validation
+from vectors import items, queries, validation
 from vectors.distances import DISTANCES
 from vectors.fields import MAX_KEY_LENGTH
 
@@ -15,6 +15,7 @@ Schema = dict[str, Any]
 Method = TypeVar("Method", bound=Callable[..., Any])
 
 _INTEGER: Schema = {"type": "integer"}
+_NUMBER: Schema = {"type": "number"}
 _BOOLEAN: Schema = {"type": "boolean"}
 _STRING: Schema = {"type": "string"}
 _TIME: Schema = {"type": "string", "format": "date-time"}
@@ -23,7 +24,7 @@ _BASE64: Schema = {"type": "string", "format": "byte", "description": "Base64 of
 _KEY: Schema = {"type": "string", "minLength": 1, "maxLength": MAX_KEY_LENGTH}
 _KEYS: Schema = {"type": "array", "items": _KEY}
 _METADATA: Schema = {"type": "object", "nullable": True, "additionalProperties": True}
-_INCLUDE: Schema = {"type": "array", "items": {"type": "string", "enum": list(validation.INCLUDE)}}
+_INCLUDE: Schema = {"type": "array", "items": {"type": "string", "enum": list(queries.INCLUDE)}}
 _NAME: Schema = {"type": "string", "pattern": f"^{validation.NAME.pattern}$"}
 
 
@@ -41,8 +42,23 @@ def _within(low: int, high: int, default: int | None = None) -> Schema:
     return limits if default is None else {**limits, "default": default}
 
 
+_FILTER: Schema = {
+    "type": "object",
+    "nullable": True,
+    "additionalProperties": True,
+    "description": 'Which items count, for example {"lang": "en", "year": {"$gte": 2020}}; '
+    "docs/reference/http-api.md tells the language.",
+}
+_MMR = _object(
+    {
+        "lambda": {"type": "number", "minimum": 0, "maximum": 1, "default": queries.DEFAULT_RELEVANCE},
+        "fetch_k": _within(1, queries.MAX_K),
+    },
+    [],
+)
 _SEARCH_OPTIONS: Schema = {
-    "k": _within(1, validation.MAX_K, validation.DEFAULT_K),
+    "k": _within(1, queries.MAX_K, queries.DEFAULT_K),
+    "filter": _FILTER,
     "exact": {"type": "boolean", "default": False},
     "include": {**_INCLUDE, "default": ["metadata"]},
     "max_distance": {"type": "number", "nullable": True},
@@ -60,7 +76,15 @@ _NEW_INDEX = _object(
 )
 _NEW_ITEM = _object({"id": _KEY, "vector": _NUMBERS, "vector_b64": _BASE64, "metadata": _METADATA}, ["id"])
 _SEARCH = _object(
-    {"vector": _NUMBERS, "vectors": _list(_NUMBERS), "vector_b64": _BASE64, "id": _KEY, **_SEARCH_OPTIONS}, []
+    {
+        "vector": _NUMBERS,
+        "vectors": _list(_NUMBERS),
+        "vector_b64": _BASE64,
+        "id": _KEY,
+        **_SEARCH_OPTIONS,
+        "mmr": {**_MMR, "nullable": True},
+    },
+    [],
 )
 _MULTI_SEARCH = _object(
     {"indexes": _list(_NAME), "vector": _NUMBERS, "vector_b64": _BASE64, **_SEARCH_OPTIONS}, ["indexes"]
@@ -103,6 +127,10 @@ _HIT = _object(
     {"id": _KEY, "distance": {"type": "number"}, "metadata": _METADATA, "vector": _NUMBERS}, ["id", "distance"]
 )
 _URI: Schema = {"type": "string", "format": "uri", "nullable": True}
+_RECALL_WANTED = _object({"num": _within(1, queries.MAX_QUERIES, 25), "k": _within(1, queries.MAX_K, 10)}, [])
+_RECALL = _object(
+    {"recall": _NUMBER, "num": _INTEGER, "k": _INTEGER, "ann_ms": _NUMBER, "exact_ms": _NUMBER, "measured_at": _TIME}
+)
 _MERGED = _object(
     {"source": _NAME, "dest": _NAME}
     | dict.fromkeys(("scanned", "added", "overwritten", "skipped", "deleted", "source_count", "dest_count"), _INTEGER)
@@ -166,14 +194,21 @@ CALLS: dict[str, tuple[str, Schema | None, int, Schema | None, list[OpenApiParam
     ),
     "fetch": (
         "Fetch items by id",
-        _object({"ids": _KEYS, "include": {**_INCLUDE, "default": list(validation.INCLUDE)}}, ["ids"]),
+        _object({"ids": _KEYS, "include": {**_INCLUDE, "default": list(queries.INCLUDE)}}, ["ids"]),
         200,
         _object({"items": _list(_ITEM), "missing": _KEYS}),
         [],
     ),
+    "count": (
+        "Count items",
+        _object({"filter": _FILTER}, []),
+        200,
+        _object({"count": _INTEGER}),
+        [],
+    ),
     "delete": (
-        "Delete items by id",
-        _object({"ids": _KEYS}),
+        "Delete items by id or by a filter",
+        _object({"ids": _KEYS, "filter": _FILTER}, []),
         200,
         _object({"deleted": _INTEGER, "missing": _KEYS, "seq": _INTEGER}),
         [],
@@ -188,6 +223,22 @@ CALLS: dict[str, tuple[str, Schema | None, int, Schema | None, list[OpenApiParam
             _query("limit", _within(1, items.MAX_PAGE_ITEMS, items.DEFAULT_PAGE_ITEMS), "Items a page."),
             _query("include", _STRING, "Comma-separated: metadata, vector. Default: metadata."),
         ],
+    ),
+    "patch": (
+        "Change metadata of items",
+        _object({"items": _list(_object({"id": _KEY, "metadata": {"type": "object", "additionalProperties": True}}))}),
+        200,
+        _object({"updated": _INTEGER, "missing": _KEYS, "seq": _INTEGER}),
+        [],
+    ),
+    "recall": ("Measure the recall of an index", _RECALL_WANTED, 200, _RECALL, []),
+    "recall_history": ("Earlier measurements of recall", None, 200, _object({"results": _list(_RECALL)}), []),
+    "duplicates": (
+        "Find near-duplicates",
+        _object({"threshold": {"type": "number", "description": "Distance up to which two items are duplicates."}}),
+        200,
+        _object({"groups": _list(_object({"ids": _KEYS, "max_distance": _NUMBER})), "scanned": _INTEGER}),
+        [],
     ),
     "merge": ("Merge this index into another", _MERGE, 200, _MERGED, []),
     "snapshot": ("Publish a snapshot of an index", None, 200, _SNAPSHOT, []),

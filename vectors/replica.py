@@ -5,14 +5,16 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from pathlib import Path
 
 from django.db import Error, connection
 
 from lakehouse_site.errors import IndexNotFound
 from vectors import metrics, rows
+from vectors.filter_index import FilterIndex
 from vectors.graph import SearchGraph
 from vectors.rows import IndexState
-from vectors.snapshot_graphs import newest_graph
+from vectors.snapshot_graphs import with_newest_graph
 
 logger = logging.getLogger(__name__)
 
@@ -31,12 +33,18 @@ class Replica:
         self.used_at = time.monotonic()
         self.changed_at = 0.0
         self.page_rows = max(256, PAGE_BYTES // (4 * state.dimension))
+        self.filters = FilterIndex(state.id, state.name)
         self._catching_up = threading.Lock()
         self._good: tuple[SearchGraph, int] = _empty(state), 0
 
     @property
     def graph(self) -> SearchGraph:
         return self._good[0]
+
+    @property
+    def size_bytes(self) -> int:
+        """Memory held, without the interpreter's own overhead."""
+        return self.graph.size_bytes + self.filters.size_bytes
 
     @property
     def applied_seq(self) -> int:
@@ -90,13 +98,16 @@ class Replica:
         return self._apply((_empty(state), 0), state.last_seq, live_until=state.last_seq)[0]
 
     def _from_snapshot(self, state: IndexState) -> SearchGraph | None:
-        graph = None
-        with newest_graph(state) as path:
-            if path is not None:
-                graph = _empty(state)
-                lacking = graph.load_graph(path, rows.live_labels(state.id)).tolist()
-                for start in range(0, len(lacking), self.page_rows):
-                    graph.apply(rows.changes_of(state.id, lacking[start : start + self.page_rows]))
+        def load(path: Path) -> tuple[SearchGraph, list[int]]:
+            graph = _empty(state)
+            return graph, graph.load_graph(path, rows.live_labels(state.id)).tolist()
+
+        loaded = with_newest_graph(state, load)
+        if loaded is None:
+            return None
+        graph, lacking = loaded
+        for start in range(0, len(lacking), self.page_rows):
+            graph.apply(rows.changes_of(state.id, lacking[start : start + self.page_rows]))
         return graph
 
     def _follow(self, state: IndexState, graph: SearchGraph, applied_seq: int) -> tuple[SearchGraph, int]:

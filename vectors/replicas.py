@@ -16,9 +16,11 @@ from django.conf import settings
 from django.db import Error, connection
 
 from vectors import metrics, rows
+from vectors.filters import Filter
 from vectors.graph import SearchGraph
 from vectors.replica import Replica
 from vectors.rows import IndexState
+from vectors.tail import Labels
 
 logger = logging.getLogger(__name__)
 
@@ -69,6 +71,16 @@ class Replicas:
             self.written(replica.index_id)
         return graph
 
+    def matching(self, state: IndexState, wanted: Filter) -> Labels:
+        """Return the labels of the items that pass a filter, ascending; all writes up to `state.last_seq` are seen."""
+        replica = self._get(state)
+        replica.used_at = time.monotonic()
+        return replica.filters.matching(state, wanted)[0]
+
+    def matching_at(self, state: IndexState, wanted: Filter) -> tuple[Labels, int]:
+        """Return the same, and the sequence number they are good for."""
+        return self._get(state).filters.matching(state, wanted)
+
     def written(self, index_id: uuid.UUID) -> None:
         """Take note of a write of this process, so that the next search finds the graph already up to date."""
         if index_id in self._replicas:
@@ -90,7 +102,7 @@ class Replicas:
 
     def size_bytes(self) -> int:
         """Return the memory all replicas hold."""
-        return sum(replica.graph.size_bytes for replica in list(self._replicas.values()))
+        return sum(replica.size_bytes for replica in list(self._replicas.values()))
 
     def stop(self) -> None:
         """End the background thread after its present step and drop everything."""
@@ -118,12 +130,12 @@ class Replicas:
     def _keep_to_budget(self, used: Replica) -> None:
         budget = settings.LAKEHOUSE_VECTOR_MEMORY_MB * 1024 * 1024
         with self._lock:
-            size = sum(replica.graph.size_bytes for replica in self._replicas.values())
+            size = sum(replica.size_bytes for replica in self._replicas.values())
             for replica in sorted(self._replicas.values(), key=lambda replica: replica.used_at):
                 if size <= budget:
                     return
                 if replica is not used:
-                    size -= replica.graph.size_bytes
+                    size -= replica.size_bytes
                     del self._replicas[replica.index_id]
                     logger.info("index dropped from memory", extra={"index": replica.name, "budget_bytes": budget})
         if size > budget:

@@ -2,6 +2,10 @@
 
 A snapshot is restored whole in one transaction, or not at all. An index that is there already is left alone, so a
 restore that was cut off is simply run again.
+
+What is restored is an index of its own, with a uuid of its own: it goes on from the sequence number of the file, and so
+may the one the file was made of, in another database, or in a server that still has it in memory. Under one uuid their
+graphs and files would be taken for one another's.
 """
 
 from __future__ import annotations
@@ -74,7 +78,10 @@ def list_backups() -> Listing:
     for names in by_index.values():
         for name in sorted(names, key=_seq_of_name, reverse=True):
             try:
-                backups.append(describe_backup(object_name=name))
+                backup = describe_backup(object_name=name)
+                if (str(backup.uuid), backup.seq) != (name.split("/")[-2], _seq_of_name(name)):
+                    raise DamagedFile(f"It is a snapshot of {backup.name!r} at seq {backup.seq}, in the wrong place.")
+                backups.append(backup)
                 break
             except (DamagedFile, StorageFailed) as error:
                 problems.append(f"{name}: {error.detail}")
@@ -113,21 +120,21 @@ def describe_backup(*, object_name: str) -> Backup:
 def restore_index(
     *, backup: Backup, as_name: str | None = None, progress: Callable[[int], None] = lambda items: None
 ) -> Backup:
-    """Make the index of a snapshot anew, with its uuid, parameters, items and graph.
+    """Make the index of a snapshot anew, with its parameters, items and graph.
 
     Parameters
     ----------
     backup
         The snapshot.
     as_name
-        Make an index of its own under another name instead, which may stand beside the living one.
+        The name it gets instead of its own.
     progress
         Called with the number of items of each page.
 
     Raises
     ------
     IndexExists
-        There is an index of this name, or the one the snapshot was made of.
+        There is an index of this name.
     DamagedFile
         The file fails its checksums or breaks its format; nothing was changed.
     InvalidInput
@@ -136,26 +143,26 @@ def restore_index(
         The storage fails.
     """
     started = time.perf_counter()
-    index_id = backup.uuid if as_name is None else uuid.uuid4()
+    index_id = uuid.uuid4()
     name = backup.name if as_name is None else as_name
-    if VectorIndex.objects.filter(name=name).exists() or VectorIndex.objects.filter(pk=index_id).exists():
+    if VectorIndex.objects.filter(name=name).exists():
         raise IndexExists(name)
     with open_object(backup.object_name) as file:
         envelope = read_envelope(file)
         verify(file, envelope)
         new = _checked_params(envelope, name)
         file.seek(0)
-        written = WrittenFile(backup.seq, 0, envelope.sections["graph"].length, *stream_hash(file))
+        seq, graph_bytes = envelope.description.applied_seq, envelope.sections["graph"].length
+        written = WrittenFile(seq, 0, graph_bytes, *stream_hash(file))
 
         def work() -> None:
             _write(index_id, new, file, envelope, progress)
-            if as_name is None:  # its graph is used from the next start on
-                snapshot_records.adopt(index_id, backup.object_name, written)
+            snapshot_records.adopt(index_id, backup.object_name, written)  # its graph is used from the first search on
 
         try:
             run_write(work)
         except IntegrityError as error:
-            if VectorIndex.objects.filter(name=name).exists() or VectorIndex.objects.filter(pk=index_id).exists():
+            if VectorIndex.objects.filter(name=name).exists():
                 raise IndexExists(name) from error
             raise DamagedFile(f"{backup.object_name} holds an id or a label twice.") from error
     facts = {"index": name, "object": backup.object_name, "items": backup.count}
@@ -163,23 +170,33 @@ def restore_index(
     return backup
 
 
-def choose(*, listing: Listing, names: Collection[str]) -> list[Backup]:
+def choose(*, listing: Listing, names: Collection[str], newest: bool = False) -> list[Backup]:
     """Return the backups of these indexes, of all when none is named.
+
+    Parameters
+    ----------
+    listing
+        What there is.
+    names
+        The indexes wanted.
+    newest
+        Of several indexes that had one name (one after the other, or in several databases), take the latest file.
 
     Raises
     ------
     InvalidInput
-        There is none of this name, or there are several: indexes that had it one after the other.
+        There is none of this name, or there are several.
     """
-    chosen = [backup for backup in listing.backups if not names or backup.name in names]
-    for name in names or {backup.name for backup in chosen}:
-        found = [backup for backup in chosen if backup.name == name]
+    chosen = []
+    for name in sorted(names or {backup.name for backup in listing.backups}):
+        found = [backup for backup in listing.backups if backup.name == name]
         if not found:
             raise InvalidInput.at("", "no_backup", f"The object storage has no snapshot of an index named {name!r}.")
-        if len(found) > 1:
+        if len(found) > 1 and not newest:
             objects = ", ".join(backup.object_name for backup in found)
-            detail = f"Several indexes were named {name!r}: choose one of {objects} with --object."
+            detail = f"Several indexes were named {name!r}: choose one of {objects} with --object, or use --newest."
             raise InvalidInput.at("", "several_backups", detail)
+        chosen.append(max(found, key=lambda backup: (backup.created_at, backup.object_name)))
     return chosen
 
 
@@ -201,8 +218,7 @@ def _write(
     fields = {field: getattr(new, field) for field in INDEX_FIELDS}
     index = VectorIndex.objects.create(pk=index_id, created_at=now, **fields)
     seq = envelope.description.applied_seq
-    # Tombstones are not in the file, so a graph from before this sequence number could not follow.
-    IndexHead.objects.create(index=index, last_seq=seq, live_count=envelope.count, tombstone_floor=seq, updated_at=now)
+    IndexHead.objects.create(index=index, last_seq=seq, live_count=envelope.count, updated_at=now)
     for page in read_pages(file, envelope):
         rows.upsert(index_id, list(_rows(page, new, seq)), keep_metadata=False)
         progress(len(page.keys))

@@ -16,12 +16,11 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import orjson
-import psycopg
-from django.db import DEFAULT_DB_ALIAS, Error, connection, connections
+from django.db import connection
 
-from lakehouse_site.outages import may_read_again
 from vectors.distances import Distance
-from vectors.graph import Changes, GraphParams
+from vectors.graph_types import Changes, GraphParams
+from vectors.statements import id_param, list_param, run, run_many
 
 Buffer = bytes | memoryview
 
@@ -135,6 +134,7 @@ INSERT INTO vectors_vectoritem (index_id, key, seq, label, metadata, vector, del
 ON CONFLICT (index_id, key) DO UPDATE SET seq = excluded.seq, label = excluded.label, vector = excluded.vector,
     deleted = excluded.deleted{metadata}
 """
+_KEYS_OF = "SELECT key FROM vectors_vectoritem WHERE index_id = %s AND label {among} AND NOT deleted"
 _TOMBSTONE = """
 UPDATE vectors_vectoritem SET deleted = TRUE, metadata = NULL, vector = {empty}, seq = {seq} {source}
 """
@@ -143,12 +143,12 @@ DELETE FROM vectors_vectoritem WHERE id IN (
     SELECT id FROM vectors_vectoritem WHERE index_id = %s AND deleted AND seq <= %s ORDER BY seq LIMIT %s
 ) RETURNING id
 """
-_SET_METADATA = ", metadata = excluded.metadata"
+_WITH_METADATA = ", metadata = excluded.metadata"
 
 
 def read_state(name: str) -> IndexState | None:
     """Return the state of the index with this name; one indexed look-up."""
-    found = _select(_STATE, [name])
+    found = run(_STATE, [name])
     if not found:
         return None
     index_id, *rest = found[0]
@@ -160,9 +160,9 @@ def changes_after(index_id: uuid.UUID, seq: int, limit: int, *, live_until: int 
 
     Tombstones up to `live_until` are left out: who starts from nothing does not need those from before it started.
     """
-    params = [_id(index_id), seq, live_until, limit]
+    params = [id_param(index_id), seq, live_until, limit]
     if connection.vendor == "sqlite" and not live_until:
-        ids, last_seq, labels, deleted, vectors = _select(_CHANGES_AS_ONE, params)[0]
+        ids, last_seq, labels, deleted, vectors = run(_CHANGES_AS_ONE, params)[0]
         return Changes(
             orjson.loads(ids),
             last_seq or 0,
@@ -170,22 +170,23 @@ def changes_after(index_id: uuid.UUID, seq: int, limit: int, *, live_until: int 
             orjson.loads(deleted),
             bytes.fromhex(vectors or ""),
         )
-    return _changes(_select(_CHANGES, params))
+    return _changes(run(_CHANGES, params))
 
 
 def changes_of(index_id: uuid.UUID, labels: Sequence[int]) -> Changes:
     """Return the live rows with these labels, as if they had just been added; labels that are gone are left out."""
-    return _changes(_select(_OF_LABELS, [_id(index_id), _many(labels)]))
+    return _changes(run(_OF_LABELS, [id_param(index_id), list_param(labels)]))
 
 
 def live_labels(index_id: uuid.UUID) -> dict[int, int]:
     """Return the label of every live row by its row id.
 
     The two reads need not show the same moment: whoever catches up from a sequence number that was read before them
-    ends up right.
+    ends up right. But tombstones first: one that is purged between the reads would be taken for alive.
     """
-    labels: dict[int, int] = dict(_select(_LABELS, [_id(index_id)]))
-    for (row,) in _select(_DEAD, [_id(index_id)]):
+    dead = run(_DEAD, [id_param(index_id)])
+    labels: dict[int, int] = dict(run(_LABELS, [id_param(index_id)]))
+    for (row,) in dead:
         labels.pop(row, None)
     return labels
 
@@ -197,39 +198,39 @@ def _changes(found: Sequence[Any]) -> Changes:
 
 def hits(index_id: uuid.UUID, labels: Sequence[int]) -> list[HitRow]:
     """Return the live rows with these labels, in any order; labels that are gone are left out."""
-    return [HitRow(*row) for row in _select(_HITS, [_id(index_id), _many(labels)])]
+    return [HitRow(*row) for row in run(_HITS, [id_param(index_id), list_param(labels)])]
 
 
 def stored(index_id: uuid.UUID, keys: Sequence[str]) -> dict[str, StoredRow]:
     """Return the rows with these keys, tombstones included."""
-    return {row[0]: StoredRow(*row) for row in _select(_STORED, [_id(index_id), _many(keys)])}
+    return {row[0]: StoredRow(*row) for row in run(_STORED, [id_param(index_id), list_param(keys)])}
 
 
 def live_by_key(index_id: uuid.UUID, keys: Sequence[str], *, with_vector: bool) -> dict[str, LiveRow]:
     """Return the live rows with these keys."""
     sql = _LIVE_BY_KEY.format(vector="vector" if with_vector else "NULL", among="{among}")
-    return {row[0]: LiveRow(*row) for row in _select(sql, [_id(index_id), _many(keys)])}
+    return {row[0]: LiveRow(*row) for row in run(sql, [id_param(index_id), list_param(keys)])}
 
 
 def live_after(index_id: uuid.UUID, key: str, limit: int, *, with_vector: bool) -> list[LiveRow]:
     """Return up to `limit` live rows with a greater key, by key."""
     sql = _LIVE_AFTER.format(vector="vector" if with_vector else "NULL")
-    return [LiveRow(*row) for row in _select(sql, [_id(index_id), key, limit])]
+    return [LiveRow(*row) for row in run(sql, [id_param(index_id), key, limit])]
 
 
 def live_after_label(index_id: uuid.UUID, label: int, limit: int) -> list[LabelledRow]:
     """Return up to `limit` live rows with a greater label, by label."""
-    return [LabelledRow(*row) for row in _select(_LIVE_AFTER_LABEL, [_id(index_id), label, limit])]
+    return [LabelledRow(*row) for row in run(_LIVE_AFTER_LABEL, [id_param(index_id), label, limit])]
 
 
 def upsert(index_id: uuid.UUID, rows: Sequence[NewRow], *, keep_metadata: bool) -> None:
     """Insert rows or replace those with the same key; `keep_metadata` leaves what is stored there alone."""
     if not rows:
         return
-    metadata = "" if keep_metadata else _SET_METADATA
+    metadata = "" if keep_metadata else _WITH_METADATA
     if connection.vendor == "sqlite":
         sql = _UPSERT.format(source="VALUES (?, ?, ?, ?, ?, ?, FALSE)", metadata=metadata)
-        _execute_many(sql, [(index_id.hex, *row) for row in rows])
+        run_many(sql, [(index_id.hex, *row) for row in rows])
         return
     source = (
         "SELECT %s, key, seq, label, metadata, vector, FALSE FROM "
@@ -237,7 +238,7 @@ def upsert(index_id: uuid.UUID, rows: Sequence[NewRow], *, keep_metadata: bool) 
         "AS new (key, seq, label, metadata, vector)"
     )
     columns: list[list[Any]] = [list(column) for column in zip(*rows, strict=True)]
-    _select(_UPSERT.format(source=source, metadata=metadata), [index_id, *columns])
+    run(_UPSERT.format(source=source, metadata=metadata), [index_id, *columns])
 
 
 def bury(index_id: uuid.UUID, keys: Sequence[str], seqs: Sequence[int]) -> None:
@@ -246,55 +247,25 @@ def bury(index_id: uuid.UUID, keys: Sequence[str], seqs: Sequence[int]) -> None:
         return
     if connection.vendor == "sqlite":
         sql = _TOMBSTONE.format(empty="x''", seq="?", source="WHERE index_id = ? AND key = ?")
-        _execute_many(sql, [(seq, index_id.hex, key) for key, seq in zip(keys, seqs, strict=True)])
+        run_many(sql, [(seq, index_id.hex, key) for key, seq in zip(keys, seqs, strict=True)])
         return
     source = (
         "FROM unnest(%s::text[], %s::bigint[]) AS gone (key, seq) "
         "WHERE vectors_vectoritem.index_id = %s AND vectors_vectoritem.key = gone.key"
     )
-    _select(_TOMBSTONE.format(empty="''::bytea", seq="gone.seq", source=source), [list(keys), list(seqs), index_id])
+    run(_TOMBSTONE.format(empty="''::bytea", seq="gone.seq", source=source), [list(keys), list(seqs), index_id])
+
+
+def keys_of(index_id: uuid.UUID, labels: Sequence[int]) -> list[str]:
+    """Return the ids of the live rows with these labels, in any order."""
+    return [key for (key,) in run(_KEYS_OF, [id_param(index_id), list_param(labels)])]
 
 
 def purge(index_id: uuid.UUID, until_seq: int, limit: int) -> int:
     """Delete up to `limit` tombstones with sequence numbers up to `until_seq`; return how many."""
-    return len(_select(_PURGE, [_id(index_id), until_seq, limit]))
+    return len(run(_PURGE, [id_param(index_id), until_seq, limit]))
 
 
 def drop_items(index_id: uuid.UUID) -> None:
     """Delete every row of an index."""
-    _select("DELETE FROM vectors_vectoritem WHERE index_id = %s", [_id(index_id)])
-
-
-def _id(index_id: uuid.UUID) -> str | uuid.UUID:
-    return index_id.hex if connection.vendor == "sqlite" else index_id
-
-
-def _many(values: Sequence[Any]) -> Any:
-    # One parameter, so that the statement is the same for any number and stays prepared.
-    return orjson.dumps(values).decode() if connection.vendor == "sqlite" else list(values)
-
-
-def _select(sql: str, params: Sequence[Any]) -> list[Any]:
-    try:
-        return _run(sql, params)
-    except Error:
-        if not may_read_again(connections[DEFAULT_DB_ALIAS]):
-            raise
-    return _run(sql, params)
-
-
-def _run(sql: str, params: Sequence[Any]) -> list[Any]:
-    database = connections[DEFAULT_DB_ALIAS]  # one look-up: each one through `connection` costs 2 µs
-    database.ensure_connection()
-    with database.wrap_database_errors:
-        if database.vendor == "sqlite":
-            text = sql.replace("{among}", "IN (SELECT value FROM json_each(%s))").replace("%s", "?")
-            return list(database.connection.execute(text, params).fetchall())
-        cursor = psycopg.Cursor(database.connection)
-        cursor.execute(sql.replace("{among}", "= ANY(%s)"), params, prepare=True, binary=True)
-        return cursor.fetchall() if cursor.description else []
-
-
-def _execute_many(sql: str, rows: Sequence[Sequence[Any]]) -> None:
-    with connection.wrap_database_errors:
-        connection.connection.executemany(sql, rows)
+    run("DELETE FROM vectors_vectoritem WHERE index_id = %s", [id_param(index_id)])

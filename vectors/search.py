@@ -7,7 +7,7 @@ or deleted since the graph saw it: then the graph catches up and is asked again.
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -15,18 +15,28 @@ import numpy as np
 
 from lakehouse_site.errors import IndexNotFound, InvalidInput, ItemNotFound
 from vectors import rows
+from vectors.breadth import breadth_for
 from vectors.distances import Distance, Float32Rows, measure, prepare_wide
+from vectors.diversity import choose
 from vectors.exact import nearest, row_norms
+from vectors.filters import Filter, matches, parse_metadata
+from vectors.graph_types import Candidates
 from vectors.indexes import index_state
+from vectors.queries import Query
 from vectors.replicas import replicas
 from vectors.rows import HitRow, IndexState
-from vectors.validation import Query
+from vectors.tail import Labels
 
 logger = logging.getLogger(__name__)
 
 MAX_REFILLS = 5
 LABELS_PER_READ = 8_192
 SCAN_PAGE_ROWS = 2_048
+ROW_MICROSECONDS = 3.2
+GRAPH_MICROSECONDS, NEIGHBOUR_MICROSECONDS = 600, 2
+"""What reading and measuring a row costs, and what a graph's answer costs, more with each neighbour asked for. They
+only decide by which of two ways a filtered search goes, so another machine's would do as well."""
+
 WIDE_COSINE_ERROR = 1e-11
 
 
@@ -51,6 +61,10 @@ class Answer:
     seq: int
 
 
+class _Gone(Exception):
+    """A label that should be there is not."""
+
+
 def search_index(*, state: IndexState, query: Query) -> Answer:
     """Return the items nearest to the vectors of `query`.
 
@@ -61,11 +75,11 @@ def search_index(*, state: IndexState, query: Query) -> Answer:
     ItemNotFound
         `query.by_id` names an item that is not there.
     """
-    vectors, k = query.vectors, query.k
+    vectors, k = query.vectors, query.mmr.fetch_k if query.mmr else query.k
     if vectors is None:
-        vectors, k = _vector_of(state, query.by_id or ""), query.k + 1
-    answer = _search(state, vectors, k, exact=query.exact)
-    return Answer([_trim(hits, query) for hits in answer.hits], answer.is_exact, answer.seq)
+        vectors, k = _vector_of(state, query.by_id or ""), k + 1
+    answer = _search(state, vectors, k, query)
+    return Answer([_trim(hits, query, state.distance) for hits in answer.hits], answer.is_exact, answer.seq)
 
 
 def search_indexes(*, states: Sequence[IndexState], query: Query) -> tuple[list[tuple[str, Hit]], bool]:
@@ -96,24 +110,60 @@ def comparable_states(*, names: Sequence[str]) -> list[IndexState]:
     return states
 
 
-def _search(state: IndexState, vectors: Float32Rows, k: int, *, exact: bool) -> Answer:
+def _search(state: IndexState, vectors: Float32Rows, k: int, query: Query) -> Answer:
     for _ in range(MAX_REFILLS):
-        candidates = replicas.current(state).search(vectors, k)
-        if candidates is None or (exact and not all(one.is_exact for one in candidates)):
-            break
-        hits = _read_hits(state, vectors, k, [one.labels for one in candidates])
-        # An index that should have items and shows none may have been dropped while it was loaded.
-        if hits is not None and (hits[0] or not state.live_count):
-            return Answer(hits, all(one.is_exact for one in candidates), state.last_seq)
+        if query.filter is not None:
+            answer = _search_among(state, vectors, k, query.filter, exact=query.exact)
+        else:
+            candidates = replicas.current(state).search(vectors, k)
+            if candidates is None or (query.exact and not all(one.is_exact for one in candidates)):
+                break
+            answer = _answer_from(state, vectors, k, candidates)
+            # An index that should have items and shows none may have been dropped while it was loaded.
+            if answer is not None and not answer.hits[0] and state.live_count:
+                answer = None
+        if answer is not None:
+            return answer
         before, state = state, _refreshed(state)
         if state.last_seq == before.last_seq:
             # Nothing was written meanwhile, so the graph has a label that no row has. It cannot be trusted any more.
             logger.error("graph out of step with its rows, loaded anew", extra={"index": state.name})
             replicas.forget(state.id)
     # Asked for, or beyond the graph, or the nearest items change faster than a graph can follow.
-    hits = _scan(state, vectors, k)
+    hits = _scan(state, vectors, k, query.filter)
     _refreshed(state)  # a drop meanwhile would have cut the scan short
     return Answer(hits, True, state.last_seq)
+
+
+def _search_among(state: IndexState, vectors: Float32Rows, k: int, wanted: Filter, *, exact: bool) -> Answer | None:
+    """Search the items that pass a filter; None when rows have changed since the filter or the graph saw them."""
+    labels = replicas.matching(state, wanted)
+    candidates = None
+    if not exact and not _is_few(len(labels), state.live_count, k, len(vectors)):
+        candidates = replicas.current(state).search(vectors, k, labels)
+    if candidates is not None:
+        answer = _answer_from(state, vectors, k, candidates)
+    else:
+        hits = _measure_all(state, vectors, k, labels)
+        answer = None if hits is None else Answer(hits, True, state.last_seq)
+    if answer is not None and not all(
+        matches(wanted, parse_metadata(hit.metadata)) for hits in answer.hits for hit in hits
+    ):
+        return None
+    return answer
+
+
+def _is_few(count: int, live: int, k: int, queries: int) -> bool:
+    """Return whether measuring all items that pass is cheaper than asking the graph."""
+    breadth = breadth_for(k, live, max(count, 1))
+    # Rows are read once for all queries of a call.
+    measuring = ROW_MICROSECONDS * count * (1 + queries / 50)
+    return measuring <= queries * (GRAPH_MICROSECONDS + NEIGHBOUR_MICROSECONDS * breadth)
+
+
+def _answer_from(state: IndexState, vectors: Float32Rows, k: int, candidates: Sequence[Candidates]) -> Answer | None:
+    hits = _read_hits(state, vectors, k, [one.labels for one in candidates])
+    return None if hits is None else Answer(hits, all(one.is_exact for one in candidates), state.last_seq)
 
 
 def _refreshed(state: IndexState) -> IndexState:
@@ -155,20 +205,52 @@ def _rank(query: Float32Rows, candidates: Sequence[HitRow | Hit], k: int, distan
     return hits[:k]
 
 
-def _scan(state: IndexState, vectors: Float32Rows, k: int) -> list[list[Hit]]:
-    """Return the nearest k for each query by reading every row once, in float64."""
-    queries = prepare_wide(vectors, state.distance)
-    slack = WIDE_COSINE_ERROR if state.distance == "cosine" else 0.0
+def _scan(state: IndexState, vectors: Float32Rows, k: int, wanted: Filter | None) -> list[list[Hit]]:
+    """Return the nearest k for each query by reading every row once."""
+
+    def pages() -> Iterator[list[HitRow]]:
+        cursor = ""
+        while page := rows.live_after(state.id, cursor, SCAN_PAGE_ROWS, with_vector=True):
+            cursor = page[-1].key
+            yield [
+                HitRow(0, row.key, row.metadata, row.vector or b"")
+                for row in page
+                if wanted is None or matches(wanted, parse_metadata(row.metadata))
+            ]
+
+    return _nearest_of(pages(), vectors, k, state.distance)
+
+
+def _measure_all(state: IndexState, vectors: Float32Rows, k: int, labels: Labels) -> list[list[Hit]] | None:
+    """Return the nearest k of the rows with these labels for each query, None when a label is gone."""
+
+    def pages() -> Iterator[list[HitRow]]:
+        for start in range(0, len(labels), SCAN_PAGE_ROWS):
+            chosen = labels[start : start + SCAN_PAGE_ROWS].tolist()
+            page = rows.hits(state.id, chosen)
+            if len(page) < len(chosen):
+                raise _Gone
+            yield page
+
+    try:
+        return _nearest_of(pages(), vectors, k, state.distance)
+    except _Gone:
+        return None
+
+
+def _nearest_of(pages: Iterable[Sequence[HitRow]], vectors: Float32Rows, k: int, distance: Distance) -> list[list[Hit]]:
+    """Return the nearest k of all rows for each query, measured in float64."""
+    queries = prepare_wide(vectors, distance)
+    slack = WIDE_COSINE_ERROR if distance == "cosine" else 0.0
     best: list[list[Hit]] = [[] for _ in vectors]
-    cursor = ""
-    while page := rows.live_after(state.id, cursor, SCAN_PAGE_ROWS, with_vector=True):
-        cursor = page[-1].key
-        raw = np.frombuffer(b"".join([row.vector or b"" for row in page]), "<f4").reshape(len(page), -1)
-        wide = prepare_wide(raw, state.distance)
-        for i, near in enumerate(nearest(queries, wide, row_norms(wide), k, state.distance, slack)):
-            chosen = [page[position] for position in near.positions.tolist()]
-            fresh = [HitRow(0, row.key, row.metadata, row.vector or b"") for row in chosen]
-            best[i] = _rank(vectors[i], [*best[i], *fresh], k, state.distance)
+    for page in pages:
+        if not page:
+            continue
+        raw = np.frombuffer(b"".join([row.vector for row in page]), "<f4").reshape(len(page), -1)
+        wide = prepare_wide(raw, distance)
+        for i, near in enumerate(nearest(queries, wide, row_norms(wide), k, distance, slack)):
+            fresh = [page[position] for position in near.positions.tolist()]
+            best[i] = _rank(vectors[i], [*best[i], *fresh], k, distance)
     return best
 
 
@@ -179,9 +261,14 @@ def _vector_of(state: IndexState, key: str) -> Float32Rows:
     return np.frombuffer(row.vector, "<f4").reshape(1, -1).astype(np.float32, copy=False)
 
 
-def _trim(hits: list[Hit], query: Query) -> list[Hit]:
+def _trim(hits: list[Hit], query: Query, distance: Distance) -> list[Hit]:
     if query.by_id is not None:
-        hits = [hit for hit in hits if hit.key != query.by_id][: query.k]
+        hits = [hit for hit in hits if hit.key != query.by_id]
     if query.max_distance is not None:
         hits = [hit for hit in hits if hit.distance <= query.max_distance]
-    return hits
+    if query.mmr is not None and hits:
+        hits = hits[: query.mmr.fetch_k]
+        vectors = np.frombuffer(b"".join([hit.vector for hit in hits]), "<f4").reshape(len(hits), -1)
+        far = np.array([hit.distance for hit in hits])
+        return [hits[i] for i in choose(vectors, far, query.k, query.mmr.relevance, distance).tolist()]
+    return hits[: query.k]

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import secrets
 import uuid
-from collections.abc import Iterable
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from lakehouse_site.errors import IndexNotFound, StorageFailed
@@ -24,6 +25,7 @@ GRACE = timedelta(hours=1)
 """Files nobody needs any more stay this long: somebody may just be reading them."""
 
 Status = Snapshot.Status
+COLLECTABLE = (Status.PENDING, Status.FAILED, Status.RETIRED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,11 +73,13 @@ def announce(index_id: uuid.UUID, written: WrittenFile) -> Snapshot:
 
 
 def adopt(index_id: uuid.UUID, name: str, written: WrittenFile) -> None:
-    """Record a file an index is restored from as its snapshot, in the transaction that restores it."""
+    """Record a file an index is restored from as its snapshot, in the transaction that restores it.
+
+    A file that is on record belongs to another index of this database, which may give it up at any time.
+    """
     now = timezone.now()
-    facts = asdict(written) | {"index_id": index_id, "status": Status.VERIFIED, "error": ""}
-    made = facts | {"created_at": now, "changed_at": now}
-    Snapshot.objects.update_or_create(object_name=name, defaults=facts, create_defaults=made)
+    facts = asdict(written) | {"index_id": index_id, "status": Status.VERIFIED, "is_foreign": True}
+    Snapshot.objects.get_or_create(object_name=name, defaults=facts | {"created_at": now, "changed_at": now})
 
 
 def accept(snapshot: Snapshot, name: str) -> None:
@@ -92,10 +96,11 @@ def accept(snapshot: Snapshot, name: str) -> None:
     def work() -> bool:
         # The head first, as in every write: a drop cannot come between.
         is_alive = IndexHead.objects.select_for_update().filter(pk=snapshot.index_id).exists()
-        if not _change(Snapshot.objects.filter(pk=snapshot.pk), Status.VERIFIED if is_alive else Status.RETIRED):
+        pending = Snapshot.objects.filter(pk=snapshot.pk, status=Status.PENDING)
+        if not (_change(pending, Status.VERIFIED) if is_alive else _give_up(pending)):
             raise StorageFailed(f"{snapshot.object_name} took so long that it was collected as left behind.")
         mine = Snapshot.objects.filter(index_id=snapshot.index_id)
-        _change(mine.filter(status=Status.FAILED, pk__lt=snapshot.pk), Status.RETIRED)
+        _change(mine.filter(status__in=(Status.FAILED, Status.DAMAGED), pk__lt=snapshot.pk), Status.RETIRED)
         good = mine.filter(status=Status.VERIFIED).order_by("-seq", "-pk")
         _change(Snapshot.objects.filter(pk__in=list(good.values_list("pk", flat=True)[KEPT:])), Status.RETIRED)
         return is_alive
@@ -122,19 +127,20 @@ def fail(state: IndexState, snapshot: Snapshot | None, error: str) -> None:
 
 def mark_damaged(snapshot: Snapshot, error: str) -> None:
     """Record that a snapshot is no good; it will not be read again."""
-    run_write(lambda: _change(Snapshot.objects.filter(pk=snapshot.pk), Status.DAMAGED, error))
+    good = Snapshot.objects.filter(pk=snapshot.pk, status=Status.VERIFIED)
+    run_write(lambda: _change(good, Status.DAMAGED, error))
 
 
 def note_trouble(snapshot: Snapshot, error: str) -> None:
     """Record why a snapshot could not be read just now, or with an empty text that it could."""
     if snapshot.error != error:
-        run_write(lambda: Snapshot.objects.filter(pk=snapshot.pk).update(error=error))
+        changes = {"error": error, "changed_at": timezone.now()}
+        run_write(lambda: Snapshot.objects.filter(pk=snapshot.pk, status=Status.VERIFIED).update(**changes))
 
 
 def retire_all(index_id: uuid.UUID) -> None:
-    """Give up all files of an index, in the transaction that drops it; nobody needs them any more."""
-    mine = Snapshot.objects.filter(index_id=index_id).exclude(status=Status.PENDING)
-    mine.update(status=Status.RETIRED, changed_at=timezone.now() - GRACE)
+    """Give up all files of an index, in the transaction that drops it; who is just writing one does so himself."""
+    _give_up(Snapshot.objects.filter(index_id=index_id).exclude(status=Status.PENDING))
 
 
 def verified(index_id: uuid.UUID) -> list[Snapshot]:
@@ -156,36 +162,52 @@ def standings() -> dict[uuid.UUID, Standing]:
 
 
 def collectable(index_id: uuid.UUID | None = None) -> list[Snapshot]:
-    """Return the snapshots whose files may go: also those whose publisher seems to have been killed."""
-    grown_old = Q(changed_at__lte=timezone.now() - GRACE)
-    found = Snapshot.objects.filter(grown_old).exclude(status=Status.VERIFIED)
-    return list(found if index_id is None else found.filter(index_id=index_id))
+    """Return the snapshots whose files may go: also those whose publisher seems to have been killed.
+
+    A damaged one stays until there is a newer good one: perhaps something of it can still be used.
+    """
+    old = Snapshot.objects.filter(changed_at__lte=timezone.now() - GRACE, status__in=COLLECTABLE)
+    return list(old if index_id is None else old.filter(index_id=index_id))
+
+
+def condemn(snapshot: Snapshot) -> bool:
+    """Settle that a collectable file goes; return False when its row has come to count meanwhile.
+
+    From here on nobody can accept it any more. Without this step its publisher could, between the moment somebody found
+    it collectable and that in which he deletes it.
+    """
+    if snapshot.status == Status.RETIRED:
+        return True
+    mine = Snapshot.objects.filter(pk=snapshot.pk, status__in=COLLECTABLE)
+    return bool(run_write(lambda: _give_up(mine)))
 
 
 def forget(snapshot: Snapshot) -> None:
-    """Remove the row of a file that is gone, unless the row has come to count meanwhile."""
-    run_write(lambda: Snapshot.objects.filter(pk=snapshot.pk).exclude(status=Status.VERIFIED).delete())
+    """Remove the row of a file that is gone."""
+    run_write(lambda: Snapshot.objects.filter(pk=snapshot.pk, status=Status.RETIRED).delete())
 
 
 def infos(index_ids: Iterable[uuid.UUID]) -> dict[uuid.UUID, SnapshotInfo]:
     """Return what is told of the snapshots of these indexes; nothing for those that have none."""
+    of_index: dict[uuid.UUID, list[Snapshot]] = defaultdict(list)
     shown = (Status.VERIFIED, Status.FAILED, Status.DAMAGED)
-    told: dict[uuid.UUID, SnapshotInfo] = {}
-    found = Snapshot.objects.filter(index_id__in=list(index_ids), status__in=shown)
-    for snapshot in sorted(found, key=lambda one: (one.status == Status.VERIFIED, one.seq, one.pk)):
-        before = told.get(snapshot.index_id)
-        if snapshot.status == Status.VERIFIED:
-            error = snapshot.error or (_latest_error(found, snapshot) or None)
-            told[snapshot.index_id] = SnapshotInfo(snapshot.seq, snapshot.size_bytes, snapshot.created_at, error)
-        elif before is None or before.seq is None:
-            told[snapshot.index_id] = SnapshotInfo(None, None, None, snapshot.error)
-    return told
+    for snapshot in Snapshot.objects.filter(index_id__in=list(index_ids), status__in=shown):
+        of_index[snapshot.index_id].append(snapshot)
+    return {index_id: _info(found) for index_id, found in of_index.items()}
 
 
-def _latest_error(found: Iterable[Snapshot], good: Snapshot) -> str:
-    """Return why the newest attempt after the newest good snapshot came to nothing."""
-    later = [one for one in found if one.index_id == good.index_id and one.pk > good.pk and one.error]
-    return max(later, key=lambda one: one.changed_at).error if later else ""
+def _info(found: Sequence[Snapshot]) -> SnapshotInfo:
+    good = max((one for one in found if one.status == Status.VERIFIED), key=lambda one: (one.seq, one.pk), default=None)
+    troubles = [one for one in found if one.error and (good is None or one.pk >= good.pk)]
+    error = max(troubles, key=lambda one: one.changed_at).error if troubles else None
+    if good is None:
+        return SnapshotInfo(None, None, None, error)
+    return SnapshotInfo(good.seq, good.size_bytes, good.created_at, error)
+
+
+def _give_up(snapshots: QuerySet[Snapshot]) -> int:
+    """Let the files go at once."""
+    return snapshots.update(status=Status.RETIRED, changed_at=timezone.now() - GRACE)
 
 
 def _change(snapshots: QuerySet[Snapshot], status: str, error: str | None = None) -> int:

@@ -17,7 +17,7 @@ from typing import BinaryIO
 
 from django.db import Error
 
-from lakehouse_site.errors import IndexNotFound, StorageFailed
+from lakehouse_site.errors import IndexNotFound, StorageFailed, Unavailable
 from vectors import metrics, snapshot_records
 from vectors.contents import describe, one_moment, pages
 from vectors.graph import SearchGraph
@@ -75,10 +75,15 @@ def take_snapshot(*, state: IndexState, graph: SearchGraph | None = None) -> Sna
 def collect_files(*, index_id: uuid.UUID | None = None) -> int:
     """Delete the files that are no longer needed, of one index or of all; return how many are gone.
 
-    A file that cannot be deleted now is tried again the next time.
+    A file that cannot be deleted now is tried again the next time. One that an index was restored from is not ours.
     """
     deleted = 0
     for snapshot in snapshot_records.collectable(index_id):
+        if not snapshot_records.condemn(snapshot):
+            continue
+        if snapshot.is_foreign:
+            snapshot_records.forget(snapshot)
+            continue
         try:
             delete_object(snapshot.object_name)
         except StorageFailed as error:
@@ -97,6 +102,7 @@ def _write_file(state: IndexState, graph: SearchGraph, path: Path) -> WrittenFil
         saved: BinaryIO | None = None
         if graph.save_graph(graph_path):
             saved = stack.enter_context(graph_path.open("rb"))
+            os.fsync(saved.fileno())  # a write that the disk refuses late is noticed here, without a lock on the graph
         file = stack.enter_context(path.open("w+b"))
         with one_moment(state) as now:
             write(file, describe(now), pages(now), graph=saved, make_scratch=make_scratch)
@@ -111,5 +117,5 @@ def _record_failure(state: IndexState, snapshot: Snapshot | None, detail: str) -
     logger.error("snapshot failed", extra={"index": state.name, "reason": detail})
     try:
         snapshot_records.fail(state, snapshot, detail)
-    except Error:
+    except (Error, Unavailable):
         logger.warning("failure of a snapshot could not be recorded", exc_info=True)

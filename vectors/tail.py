@@ -27,6 +27,15 @@ class Hits:
     distances: Float64s
 
 
+def is_among(labels: Labels, ascending: Labels) -> NDArray[np.bool_]:
+    """Return for each label whether it is one of those that ascend."""
+    if not len(ascending):
+        return np.zeros(len(labels), np.bool_)
+    places = np.minimum(ascending.searchsorted(labels), len(ascending) - 1)
+    same: NDArray[np.bool_] = ascending[places] == labels
+    return same
+
+
 class _Block:
     """Rows in order of arrival until something is removed; then the last rows fill the holes."""
 
@@ -121,15 +130,34 @@ class Tail:
         if not self._blocks[0].size:
             del self._blocks[0]
 
-    def search(self, queries: FloatRows, k: int) -> list[Hits]:
-        """Return for each query of shape (b, dimension) the rows that can be among its k nearest, ties included."""
+    def search(self, queries: FloatRows, k: int, allowed: Labels | None = None) -> list[Hits]:
+        """Return for each query of shape (b, dimension) the rows that can be among its k nearest, ties included.
+
+        With `allowed`, ascending labels, only these rows count.
+        """
         found: list[list[Hits]] = [[] for _ in queries]
         typed = queries.astype(self._dtype, copy=False)
         for block in self._blocks:
-            rows, norms = block.vectors[: block.size], block.norms[: block.size]
+            rows, norms, labels = block.vectors[: block.size], block.norms[: block.size], block.labels[: block.size]
+            if allowed is not None:
+                chosen = np.flatnonzero(is_among(labels, allowed))
+                rows, norms, labels = rows[chosen], norms[chosen], labels[chosen]
             for i, near in enumerate(nearest(typed, rows, norms, k, self._distance, self._slack)):
-                found[i].append(Hits(block.labels[near.positions], near.distances))
+                found[i].append(Hits(labels[near.positions], near.distances))
         return [self._merge(hits, k) for hits in found]
+
+    def closest_other(self, queries: FloatRows, own: Labels) -> Float64s:
+        """Return how far the nearest row under another label than its own is from each query; infinite for none."""
+        closest = np.full(len(queries), np.inf)
+        for i, hits in enumerate(self.search(queries, 2)):
+            others = hits.distances[hits.labels != own[i]]
+            if len(others):
+                closest[i] = others.min()
+        return closest
+
+    def count_among(self, allowed: Labels) -> int:
+        """Return how many rows have one of these ascending labels."""
+        return sum(int(is_among(block.labels[: block.size], allowed).sum()) for block in self._blocks)
 
     def _merge(self, parts: list[Hits], k: int) -> Hits:
         if len(parts) == 1:

@@ -10,7 +10,7 @@ import time
 from django.conf import settings
 from django.db import Error, connection
 
-from lakehouse_site.errors import LakehouseError
+from lakehouse_site.errors import LakehouseError, StorageFailed
 from vectors.indexes import index_state
 from vectors.leases import LeaseHolder
 from vectors.maintenance import run_round
@@ -61,20 +61,15 @@ class Upkeep:
         holder = LeaseHolder(LEASE)
         while not self._stopping.wait(settings.LAKEHOUSE_MAINTENANCE_SECONDS):
             try:
-                if holder.take():
-                    run_round(finish_graphs=False, go_on=lambda: not self._stopping.is_set() and holder.take())
+                with holder.held() as is_mine:
+                    if is_mine:
+                        run_round(finish_graphs=False, go_on=lambda: not self._stopping.is_set() and holder.take())
             except (Error, LakehouseError) as error:
                 logger.warning("maintenance put off", extra={"reason": str(error)})
             except Exception:
                 logger.exception("maintenance failed")
             finally:
                 connection.close()  # idle, it would be in the way of backups and drops
-        try:
-            holder.give_back()
-        except Error:
-            pass  # it runs out by itself
-        finally:
-            connection.close()
 
 
 def snapshot_before(deadline: float) -> int:
@@ -92,8 +87,12 @@ def snapshot_before(deadline: float) -> int:
                 continue
             take_snapshot(state=state)
             taken += 1
+        except StorageFailed:
+            break  # on record and in the log; the others would wait for the same storage
         except (Error, LakehouseError) as error:
             logger.warning("no snapshot before the end", extra={"index": name, "reason": str(error)})
+        except Exception:  # at the end of a process not everything works any more
+            logger.exception("no snapshot before the end", extra={"index": name})
     return taken
 
 

@@ -15,8 +15,8 @@ from rest_framework.views import APIView
 
 from lakehouse_site.access.permissions import index_visible, require_index
 from lakehouse_site.errors import InvalidInput
-from lakehouse_site.http import body_with_exact_integers
-from vectors import indexes, items, merge, search, snapshots, validation, writes
+from lakehouse_site.http import body_with_exact_integers, has_long_number
+from vectors import duplicates, indexes, items, merge, queries, recall, search, snapshots, validation, writes
 from vectors.batches import has_huge_number
 from vectors.openapi import describes
 from vectors.pagination import IndexPagination
@@ -96,7 +96,7 @@ class SearchView(VectorsView):
     @describes("search")
     def post(self, request: Request, name: str) -> Response:
         state = indexes.index_state(name=name)
-        query = validation.parse_search(request.data, state.dimension, state.distance)
+        query = queries.parse_search(exact_filter(request), state.dimension, state.distance)
         answer = search.search_index(state=state, query=query)
         results: list[Any] = [[_hit(hit, query.include) for hit in hits] for hits in answer.hits]
         if not query.is_batch:
@@ -111,11 +111,11 @@ class MultiSearchView(VectorsView):
 
     @describes("multi_search")
     def post(self, request: Request) -> Response:
-        names, fields = validation.parse_multi_search(request.data, MAX_SEARCHED_INDEXES)
+        names, fields = queries.parse_multi_search(exact_filter(request), MAX_SEARCHED_INDEXES)
         for name in names:
             require_index(request, name)
         states = search.comparable_states(names=names)
-        query = validation.finish_multi_search(fields, states[0].dimension, states[0].distance)
+        query = queries.finish_multi_search(fields, states[0].dimension, states[0].distance)
         found, is_exact = search.search_indexes(states=states, query=query)
         results = [{"index": name, **_hit(hit, query.include)} for name, hit in found]
         return Response({"results": results, "exact": is_exact})
@@ -134,22 +134,36 @@ class FetchView(VectorsView):
         return Response({"items": _items(found, include), "missing": missing})
 
 
+class CountView(VectorsView):
+    """How many items there are, or pass a filter."""
+
+    required_scopes: ClassVar[dict[str, str]] = {"POST": "read"}
+
+    @describes("count")
+    def post(self, request: Request, name: str) -> Response:
+        state = indexes.index_state(name=name)
+        wanted = validation.parse_count(exact_filter(request))
+        return Response({"count": items.count_items(state=state, wanted=wanted)})
+
+
 class DeleteItemsView(VectorsView):
-    """Delete items by their ids: all of them or nothing."""
+    """Delete items, by their ids or those that pass a filter: all of them or nothing."""
 
     required_scopes: ClassVar[dict[str, str]] = {"POST": "write"}
 
     @describes("delete")
     def post(self, request: Request, name: str) -> Response:
         state = indexes.index_state(name=name)
-        keys = validation.parse_delete(request.data, settings.LAKEHOUSE_MAX_BATCH_ITEMS)
-        return Response(asdict(writes.delete_items(state=state, keys=keys)))
+        which = validation.parse_delete(exact_filter(request), settings.LAKEHOUSE_MAX_BATCH_ITEMS)
+        if isinstance(which, list):
+            return Response(asdict(writes.delete_items(state=state, keys=which)))
+        return Response(asdict(writes.delete_matching(state=state, wanted=which)))
 
 
 class ItemsView(VectorsView):
-    """All items, page by page in the order of their ids."""
+    """All items, page by page in the order of their ids; and changes of their metadata."""
 
-    required_scopes: ClassVar[dict[str, str]] = {"GET": "read"}
+    required_scopes: ClassVar[dict[str, str]] = {"GET": "read", "PATCH": "write"}
 
     @describes("items")
     def get(self, request: Request, name: str) -> Response:
@@ -160,6 +174,15 @@ class ItemsView(VectorsView):
         limit = _limit(params.get("limit", str(items.DEFAULT_PAGE_ITEMS)))
         page, cursor = items.list_items(state=state, cursor=params.get("cursor"), limit=limit, include=include)
         return Response({"items": _items(page, include), "next": cursor})
+
+    @describes("patch")
+    def patch(self, request: Request, name: str) -> Response:
+        state = indexes.index_state(name=name)
+        most = settings.LAKEHOUSE_MAX_BATCH_ITEMS
+        patches = validation.parse_patch(request.data, most)
+        if has_long_number(request):
+            patches = validation.parse_patch(body_with_exact_integers(request), most)
+        return Response(asdict(writes.patch_items(state=state, patches=patches)))
 
 
 class MergeView(VectorsView):
@@ -174,6 +197,34 @@ class MergeView(VectorsView):
         return Response(asdict(merge.merge_indexes(source=name, merge=wanted)))
 
 
+class RecallView(VectorsView):
+    """Measure how much of the true neighbours searches find, and look at earlier measurements."""
+
+    required_scopes: ClassVar[dict[str, str]] = {"GET": "read", "POST": "write"}
+
+    @describes("recall_history")
+    def get(self, request: Request, name: str) -> Response:
+        return Response({"results": [asdict(one) for one in recall.recall_history(name=name)]})
+
+    @describes("recall")
+    def post(self, request: Request, name: str) -> Response:
+        num, k = queries.parse_recall(request.data)
+        state = indexes.index_state(name=name)
+        return Response(asdict(recall.measure_recall(state=state, num=num, k=k)))
+
+
+class DuplicatesView(VectorsView):
+    """Groups of items that lie within a distance of each other."""
+
+    required_scopes: ClassVar[dict[str, str]] = {"POST": "read"}
+
+    @describes("duplicates")
+    def post(self, request: Request, name: str) -> Response:
+        threshold = queries.parse_duplicates(request.data)
+        state = indexes.index_state(name=name)
+        return Response(asdict(duplicates.find_duplicates(state=state, threshold=threshold)))
+
+
 class SnapshotView(VectorsView):
     """Publish a snapshot of this index now."""
 
@@ -184,6 +235,14 @@ class SnapshotView(VectorsView):
         validation.parse_nothing(request.data)
         state = indexes.index_state(name=name)
         return Response(asdict(snapshots.take_snapshot(state=state)))
+
+
+def exact_filter(request: Request) -> Any:
+    """Return the body, its filter with exact integers: orjson makes floats of those beyond 64 bits."""
+    body = request.data
+    if isinstance(body, dict) and body.get("filter") and has_long_number(request):
+        return {**body, "filter": body_with_exact_integers(request)["filter"]}
+    return body
 
 
 def _hit(hit: Hit, include: Collection[str]) -> dict[str, Any]:

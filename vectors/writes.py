@@ -5,17 +5,24 @@ from __future__ import annotations
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
 from django.db.models import F
 from django.utils import timezone
 
 from lakehouse_site.errors import IndexNotFound
-from vectors import rows
+from vectors import metadata_rows, rows
 from vectors.batches import Batch
+from vectors.filters import Filter, matches, parse_metadata
 from vectors.models import IndexHead
+from vectors.patches import Patch, patched
 from vectors.replicas import replicas
 from vectors.rows import IndexState, NewRow, StoredRow
 from vectors.transactions import run_write
+
+MAX_TRIES = 5
+DELETE_ROWS = 5_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +38,13 @@ class AddResult:
 @dataclass(frozen=True, slots=True)
 class DeleteResult:
     deleted: int
+    missing: list[str]
+    seq: int
+
+
+@dataclass(frozen=True, slots=True)
+class PatchResult:
+    updated: int
     missing: list[str]
     seq: int
 
@@ -87,6 +101,53 @@ def delete_items(*, state: IndexState, keys: Sequence[str]) -> DeleteResult:
     return result
 
 
+def delete_matching(*, state: IndexState, wanted: Filter) -> DeleteResult:
+    """Delete the items that pass a filter, all or nothing.
+
+    Raises
+    ------
+    IndexNotFound
+        The index was dropped since `state` was read.
+    """
+    for _ in range(MAX_TRIES):
+        labels, seen_seq = replicas.matching_at(state, wanted)
+        result = run_write(partial(_delete_labels, state, labels.tolist(), seen_seq))
+        if result is not None:
+            replicas.written(state.id)
+            return result
+    # Others write all the time: look through the rows with the head locked.
+    result = run_write(partial(_delete_scanned, state, wanted))
+    replicas.written(state.id)
+    return result
+
+
+def patch_items(*, state: IndexState, patches: Sequence[Patch]) -> PatchResult:
+    """Change keys of the metadata of items, all or nothing; vectors are not touched.
+
+    Raises
+    ------
+    IndexNotFound
+        The index was dropped since `state` was read.
+    """
+    changes: dict[str, dict[str, Any]] = {}
+    for patch in patches:
+        changes.setdefault(patch.key, {}).update(patch.changes)
+
+    def work() -> PatchResult:
+        seq, _ = advance(state.id, state.name, len(changes))
+        live = rows.live_by_key(state.id, list(changes), with_vector=False)
+        new = [
+            (key, number, patched(live[key].metadata, changes[key]))
+            for number, key in enumerate(live, start=seq - len(changes) + 1)
+        ]
+        metadata_rows.set_metadata(state.id, new)
+        return PatchResult(len(new), [key for key in changes if key not in live], seq)
+
+    result = run_write(work)
+    replicas.written(state.id)
+    return result
+
+
 def advance(index_id: uuid.UUID, name: str, count: int) -> tuple[int, int]:
     """Reserve `count` sequence numbers and hold the head until commit; return its last_seq and live_count.
 
@@ -137,6 +198,30 @@ def bury_items(index_id: uuid.UUID, keys: Sequence[str], after_seq: int) -> None
     """Turn live items into tombstones with the sequence numbers after `after_seq`."""
     rows.bury(index_id, keys, range(after_seq + 1, after_seq + 1 + len(keys)))
     change_live_count(index_id, -len(keys))
+
+
+def _delete_labels(state: IndexState, labels: list[int], seen_seq: int) -> DeleteResult | None:
+    """Delete the items with these labels; None, and nothing done, when there were writes after `seen_seq`."""
+    seq, _ = advance(state.id, state.name, 0)
+    if seq != seen_seq:
+        return None
+    for start in range(0, len(labels), DELETE_ROWS):
+        keys = rows.keys_of(state.id, labels[start : start + DELETE_ROWS])
+        seq, _ = advance(state.id, state.name, len(keys))
+        bury_items(state.id, keys, seq - len(keys))
+    return DeleteResult(len(labels), [], seq)
+
+
+def _delete_scanned(state: IndexState, wanted: Filter) -> DeleteResult:
+    seq, _ = advance(state.id, state.name, 0)
+    deleted, cursor = 0, ""
+    while page := rows.live_after(state.id, cursor, DELETE_ROWS, with_vector=False):
+        cursor = page[-1].key
+        keys = [row.key for row in page if matches(wanted, parse_metadata(row.metadata))]
+        seq, _ = advance(state.id, state.name, len(keys))
+        bury_items(state.id, keys, seq - len(keys))
+        deleted += len(keys)
+    return DeleteResult(deleted, [], seq)
 
 
 def _collapse(batch: Batch) -> dict[str, Put]:

@@ -58,8 +58,10 @@ def _add(name: str, body: dict[str, Any]) -> Any:
 def _delete(name: str, body: dict[str, Any]) -> Any:
     from vectors import indexes, validation, writes
 
-    keys = validation.parse_delete(body, MAX_ITEMS)
-    return asdict(writes.delete_items(state=indexes.index_state(name=name), keys=keys))
+    state, which = indexes.index_state(name=name), validation.parse_delete(body, MAX_ITEMS)
+    if isinstance(which, list):
+        return asdict(writes.delete_items(state=state, keys=which))
+    return asdict(writes.delete_matching(state=state, wanted=which))
 
 
 def _merge(name: str, body: dict[str, Any]) -> Any:
@@ -69,10 +71,10 @@ def _merge(name: str, body: dict[str, Any]) -> Any:
 
 
 def _search(name: str, body: dict[str, Any]) -> Any:
-    from vectors import indexes, search, validation
+    from vectors import indexes, queries, search
 
     state = indexes.index_state(name=name)
-    query = validation.parse_search(body, state.dimension, state.distance)
+    query = queries.parse_search(body, state.dimension, state.distance)
     found = search.search_index(state=state, query=query)
     results = [{"id": hit.key, "distance": hit.distance, "metadata": _metadata(hit.metadata)} for hit in found.hits[0]]
     return {"results": results, "exact": found.is_exact, "seq": found.seq}

@@ -1,10 +1,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+from django.core.files.storage import FileSystemStorage
 
 from lakehouse_site.access import selectors
+from vectors import objects, snapshot_graphs
 from vectors.replicas import replicas
 
 
@@ -21,3 +24,13 @@ def vectors_db(transactional_db: None) -> Iterator[None]:
 def small_graphs(monkeypatch: pytest.MonkeyPatch) -> None:
     """Build graphs from 20 items on, so that small tests go through hnswlib."""
     monkeypatch.setattr("vectors.graph.GRAPH_MIN_ITEMS", 20)
+
+
+@pytest.fixture
+def storage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FileSystemStorage:
+    """An object storage of this test alone, that has never been in trouble."""
+    store = FileSystemStorage(location=tmp_path / "objects")
+    monkeypatch.setattr(objects, "default_storage", store)
+    monkeypatch.setattr(snapshot_graphs, "_trouble_until", 0.0)
+    monkeypatch.setattr(snapshot_graphs, "_straggler", None)
+    return store

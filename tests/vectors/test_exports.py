@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import errno
+import gc
 import io
 import os
 from concurrent.futures import ThreadPoolExecutor
@@ -17,7 +18,7 @@ from hypothesis import strategies as st
 from lakehouse_site.errors import IndexNotFound, InvalidInput
 from tests.factories import add, add_rows, delete, find, make_index, random_rows
 from tests.vectors.lhv1_files import items_of, pages_of
-from vectors import contents, indexes, json_lines
+from vectors import contents, indexes, json_lines, parquet
 from vectors.exports import ExportResult, export_index
 from vectors.imports import import_items
 from vectors.lhv1_reader import read_envelope, read_pages, verify
@@ -193,6 +194,24 @@ def test_a_full_disk_is_said_and_leaves_nothing_behind(
         export_index(name="docs", file=tmp_path / f"docs.{kind}")
 
     assert list(tmp_path.iterdir()) == []
+
+
+class FullDisk(io.BytesIO):
+    """Takes 1,000 bytes."""
+
+    def write(self, data: Any) -> int:
+        if self.tell() + len(data) > 1_000:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return super().write(data)
+
+
+@pytest.mark.parametrize("write", [json_lines.write, parquet.write])
+def test_a_disk_that_is_full_in_the_middle_is_an_error_of_the_system(write: Any) -> None:
+    items = [(f"k{i}", i, np.ones(3, "<f4").tobytes(), None) for i in range(10_000)]
+
+    with pytest.raises(OSError, match="No space"):
+        write(FullDisk(), pages_of(items, 500), 3)
+    gc.collect()  # nothing may be left that writes when it is collected
 
 
 def test_a_file_that_exists_is_only_replaced_by_force(tmp_path: Path) -> None:

@@ -36,7 +36,7 @@ def fill(server: Server, folder: Path) -> None:
 def items_in(client: httpx.Client) -> dict[str, Any]:
     found: dict[str, Any] = {}
     url = "/v1/vectors/index/docs/items?limit=3000&include=metadata,vector"
-    cursor = ""
+    cursor: str | None = ""
     while cursor is not None:
         answer = client.get(url + (f"&cursor={cursor}" if cursor else "")).json()
         found |= {item["id"]: (item["metadata"], item["vector"]) for item in answer["items"]}

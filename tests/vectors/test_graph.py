@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from tests.factories import random_rows
 from vectors.distances import DISTANCES, Distance
-from vectors.graph import Changes, GraphParams, SearchGraph
+from vectors.graph import SearchGraph
+from vectors.graph_types import Changes, GraphParams
 
 
 def graph_of(dimension: int = 4, distance: Distance = "euclidean", graph_min_items: int = 20) -> SearchGraph:

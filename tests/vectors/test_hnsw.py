@@ -1,8 +1,13 @@
 from __future__ import annotations
 
-import numpy as np
+from pathlib import Path
 
+import numpy as np
+import pytest
+
+from lakehouse_site.errors import DamagedFile
 from tests.factories import random_rows
+from vectors.distances import Distance
 from vectors.hnsw import INITIAL_CAPACITY, HnswGraph
 
 
@@ -64,3 +69,70 @@ def test_vectors_come_back_as_they_were_added() -> None:
 
     assert graph.live_labels() == set(range(50)) - {7}
     assert (graph.vectors(np.array([3, 9])) == rows[[3, 9]]).all()
+
+
+@pytest.mark.parametrize("distance", ["euclidean", "cosine", "dot"])
+def test_a_graph_that_is_loaded_answers_as_the_one_that_was_saved(tmp_path: Path, distance: Distance) -> None:
+    rows = random_rows(400, 8)
+    saved = HnswGraph(8, distance, 8, 60, 30)
+    saved.add(np.arange(400), rows, threads=1)
+    saved.remove(np.arange(0, 100, 2))
+    saved.save(tmp_path / "graph")
+
+    loaded = HnswGraph(8, distance, 8, 60, 30)
+    loaded.load(tmp_path / "graph")
+
+    assert (len(loaded), loaded.tombstones) == (350, 50)
+    assert loaded.live_labels() == saved.live_labels()
+    before, after = (graph.search(rows, 7, threads=1) for graph in (saved, loaded))
+    assert before is not None
+    assert after is not None
+    assert [near.tolist() for near in after] == [near.tolist() for near in before]
+
+
+def test_a_graph_that_is_loaded_goes_on_growing(tmp_path: Path) -> None:
+    rows = random_rows(INITIAL_CAPACITY + 200, 4)
+    graph_of(rows[:100]).save(tmp_path / "graph")
+    loaded = HnswGraph(4, "euclidean", 16, 100, 64)
+    loaded.load(tmp_path / "graph")
+
+    loaded.add(np.arange(100, len(rows)), rows[100:], threads=1)
+    loaded.remove(np.array([5]))
+
+    assert len(loaded) == len(rows) - 1
+    for i in (0, 99, 100, len(rows) - 1):
+        assert loaded.search(rows[i : i + 1], 1, threads=1)[0].tolist() == [i]  # type: ignore[index]
+
+
+def test_equal_vectors_are_known_after_loading(tmp_path: Path) -> None:
+    rows = np.repeat(random_rows(1, 4), 40, axis=0)
+    saved = graph_of(rows)
+    saved.remove(np.array([3]))
+    saved.save(tmp_path / "graph")
+    loaded = HnswGraph(4, "euclidean", 16, 100, 64)
+    loaded.load(tmp_path / "graph")
+
+    assert sorted(loaded.search(rows[:1], 2, threads=1)[0].tolist()) == [i for i in range(40) if i != 3]  # type: ignore[index]
+
+
+def test_a_full_disk_is_noticed() -> None:
+    with pytest.raises(OSError, match="Only 0 of"):
+        graph_of(random_rows(50, 4)).save(Path("/dev/full"))
+
+
+def test_a_file_that_cannot_be_made_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(OSError, match="nowhere"):
+        graph_of(random_rows(50, 4)).save(tmp_path / "nowhere" / "graph")
+
+
+def test_a_graph_that_hnswlib_refuses_changes_nothing(tmp_path: Path) -> None:
+    rows = random_rows(50, 4)
+    graph = graph_of(rows)
+    graph.save(tmp_path / "graph")
+    data = (tmp_path / "graph").read_bytes()
+    (tmp_path / "graph").write_bytes(data[:-2])
+
+    with pytest.raises(DamagedFile):
+        graph.load(tmp_path / "graph")
+
+    assert graph.search(rows[7:8], 1, threads=1)[0].tolist() == [7]  # type: ignore[index]

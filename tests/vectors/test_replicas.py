@@ -9,7 +9,8 @@ from pytest_django.fixtures import Settings
 
 from tests.factories import add, add_rows, delete, find, found_keys, make_index, random_rows
 from vectors import indexes, rows
-from vectors.graph import Changes, SearchGraph
+from vectors.graph import SearchGraph
+from vectors.graph_types import Changes
 from vectors.models import IndexHead, VectorItem
 from vectors.replica import Replica
 from vectors.replicas import replicas

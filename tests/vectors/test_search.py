@@ -11,9 +11,9 @@ from lakehouse_site.errors import IndexNotFound, InvalidInput, ItemNotFound
 from tests.factories import add, add_rows, delete, find, found_keys, make_index, random_rows
 from vectors import indexes, rows, search
 from vectors.distances import DISTANCES, Distance, measure
+from vectors.queries import Query
 from vectors.replicas import replicas
 from vectors.search import Answer
-from vectors.validation import Query
 
 pytestmark = pytest.mark.usefixtures("vectors_db")
 

@@ -1,27 +1,47 @@
 """Two processes on one database, each with graphs from 8 items on, played by two `Replicas` in this process.
 
-What their background threads would do is a step of its own here, so a graph can be at any stage when others write.
+What their background threads would do is a step of its own here, so a graph can be at any stage when others write,
+take snapshots, purge tombstones or build it anew; also between any two statements of a process that catches up.
 """
 
 from __future__ import annotations
 
+import copy
 import functools
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import timedelta
 from typing import Any, ClassVar
 
 import pytest
+from django.db import connection
 from hypothesis import seed as with_seed
 from hypothesis.stateful import initialize, invariant, run_state_machine_as_test
 
+from lakehouse_site.errors import IndexNotFound
 from tests.e2e.machine import IndexMachine, machine_settings, seeds
-from tests.e2e.model import Call
+from tests.e2e.model import Call, Index
 from tests.e2e.worker import answer
-from vectors import graph, indexes, merge, replica, rows, search, writes
+from vectors import (
+    graph,
+    indexes,
+    maintenance,
+    merge,
+    replica,
+    restore,
+    rows,
+    search,
+    snapshot_records,
+    snapshots,
+    writes,
+)
+from vectors.models import IndexHead
 from vectors.replicas import Replicas
 from vectors.rows import IndexState
 
 GRAPH_MIN_ITEMS = 8
+MODULES = (indexes, maintenance, merge, search, snapshots, writes)
 
 
 class QuietReplicas(Replicas):
@@ -36,24 +56,41 @@ def call_of(own: Replicas, patch: pytest.MonkeyPatch) -> Call:
 
     def call(command: str, name: str, body: dict[str, Any]) -> tuple[int, Any]:
         with patch.context() as during:
-            for module in (indexes, merge, search, writes):
+            for module in MODULES:
                 during.setattr(module, "replicas", own)
-            return answer(command, name, body)
+            return (answer if command not in MORE_COMMANDS else _answer_more)(command, name, body)
 
     return call
+
+
+MORE_COMMANDS = {
+    "snapshot": lambda name: snapshots.take_snapshot(state=indexes.index_state(name=name)),
+    "rebuild": lambda name: maintenance.rebuild_index(name=name),
+    "purge": lambda name: maintenance.purge_tombstones(head=IndexHead.objects.get(index__name=name)),
+}
+
+
+def _answer_more(command: str, name: str, body: dict[str, Any]) -> tuple[int, Any]:
+    try:
+        return 200, MORE_COMMANDS[command](name)
+    except (IndexNotFound, IndexHead.DoesNotExist):
+        return 404, None
 
 
 class GraphMachine(IndexMachine):
     """The same calls, and steps of the background work."""
 
     weights: ClassVar[dict[str, int]] = IndexMachine.weights | {
-        "move_chunks": 8, "replace_most": 3, "follow_own_writes": 3, "forget": 1,
+        "move_chunks": 8, "replace_most": 3, "follow_own_writes": 4, "forget": 5,
+        "snapshot": 4, "purge": 4, "rebuild": 2, "restore": 2, "meddle": 8,
     }  # fmt: skip
 
     def __init__(self, both: list[Replicas], patch: pytest.MonkeyPatch, prefix: str, seen: set[str]) -> None:
         super().__init__([call_of(own, patch) for own in both], prefix)
         self.both = both
+        self.patch = patch
         self.seen = seen
+        self.backups: dict[str, tuple[str, Index]] = {}
 
     @initialize(seed=seeds)
     def begin(self, seed: int) -> None:
@@ -70,6 +107,61 @@ class GraphMachine(IndexMachine):
     def forget(self, slot: str, rng: random.Random) -> None:
         """A process has restarted, or needed the memory."""
         self.both[rng.randrange(2)].forget_name(self.prefix + slot)
+
+    def snapshot(self, slot: str, rng: random.Random) -> None:
+        name = self.prefix + slot
+        assert self.call("snapshot", name, {})[0] == (200 if name in self.indexes else 404)
+        if name in self.indexes:
+            newest = snapshot_records.verified(indexes.index_state(name=name).id)[0]
+            self.backups[name] = newest.object_name, copy.deepcopy(self.indexes[name])
+
+    def restore(self, slot: str, rng: random.Random) -> None:
+        """Bring the newest snapshot of some index back as another one."""
+        name = self.prefix + slot
+        self.backups = {name: backup for name, backup in self.backups.items() if name in self.indexes}
+        if name in self.indexes or not self.backups:
+            return
+        object_name, model = rng.choice(sorted(self.backups.values(), key=lambda backup: backup[0]))
+        restore.restore_index(backup=restore.describe_backup(object_name=object_name), as_name=name)
+        self.indexes[name] = copy.deepcopy(model)
+        self.touched.add(name)
+        self.seen.add("restored")
+
+    def purge(self, slot: str, rng: random.Random) -> None:
+        name = self.prefix + slot
+        # The first call may only set the mark up to which the second one purges.
+        for _ in range(rng.randint(1, 2)):
+            status, purged = self.call("purge", name, {})
+            assert status == (200 if name in self.indexes else 404)
+            if purged:
+                self.seen.add("purged")
+
+    def rebuild(self, slot: str, rng: random.Random) -> None:
+        name = self.prefix + slot
+        assert self.call("rebuild", name, {})[0] == (200 if name in self.indexes else 404)
+
+    def meddle(self, slot: str, rng: random.Random) -> None:
+        """Another process does something between two statements of one that loads the index or catches up."""
+        victim = rng.randrange(2)
+        if rng.random() < 0.7:
+            self.both[victim].forget_name(self.prefix + slot)
+        others = {"add": 3, "delete": 5, "snapshot": 1, "purge": 5, "rebuild": 1, "create_again": 1}
+        chosen = rng.choices(list(others), list(others.values()), k=rng.randint(1, 4))
+
+        def do() -> None:
+            self.backups.clear()
+            for name in chosen:
+                getattr(self, name)(slot, rng)
+
+        calls, self.calls = self.calls, [self.calls[1 - victim]]
+        try:
+            with between_statements(self.patch, rng.randint(1, 5), do) as done:
+                status, _ = calls[victim]("search", self.prefix + slot, {"vector": [1.0] * 4})
+        finally:
+            self.calls = calls
+        assert status in ((200, 400, 404) if done else (200, 400) if self.prefix + slot in self.indexes else (404,))
+        if done:
+            self.seen.add("meddled")
 
     def replace_most(self, slot: str, rng: random.Random) -> None:
         """New vectors for most items: a graph that held them has more tombstones than it may have."""
@@ -122,11 +214,35 @@ class GraphMachine(IndexMachine):
             self.seen.add("tombstones")
 
 
+@contextmanager
+def between_statements(patch: pytest.MonkeyPatch, number: int, do: Any) -> Iterator[list[int]]:
+    """Call `do` once, after the given number of statements that a process reads outside of transactions."""
+    run, count, done = rows.run, [0], []
+
+    def run_and_do(sql: str, params: Sequence[Any]) -> Any:
+        found = run(sql, params)
+        if not done and not connection.in_atomic_block and not _in_a_moment():
+            count[0] += 1
+            if count[0] == number:
+                done.append(number)
+                do()
+        return found
+
+    with patch.context() as during:
+        during.setattr(rows, "run", run_and_do)
+        yield done
+
+
+def _in_a_moment() -> bool:
+    return connection.vendor == "sqlite" and bool(connection.connection.in_transaction)
+
+
 @pytest.fixture
 def both(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Replicas]]:
     """The replicas of two processes."""
     small = functools.partial(graph.SearchGraph, graph_min_items=GRAPH_MIN_ITEMS)
     monkeypatch.setattr(replica, "SearchGraph", small)
+    monkeypatch.setattr(maintenance, "TOMBSTONE_AGE", timedelta(0))
     both: list[Replicas] = [QuietReplicas(), QuietReplicas()]
     yield both
     for own in both:
@@ -143,6 +259,13 @@ def test_graphs_of_two_processes_agree_with_the_model_after_every_step(
     seed = random.randrange(2**32)
     print(f"seed {seed}")  # noqa: T201
     seen: set[str] = set()
+    load = graph.SearchGraph.load_graph
+
+    def note_load(*arguments: Any) -> Any:
+        seen.add("loaded")
+        return load(*arguments)
+
+    monkeypatch.setattr(graph.SearchGraph, "load_graph", note_load)
     machines: list[GraphMachine] = []
 
     def machine() -> GraphMachine:
@@ -153,7 +276,7 @@ def test_graphs_of_two_processes_agree_with_the_model_after_every_step(
     factory: Any = with_seed(seed)(machine)
     run_state_machine_as_test(factory, settings=machine_settings(examples=examples, steps=steps))
 
-    assert seen == {"tail", "outliers", "graph", "retiring", "tombstones"}
+    assert seen >= {"tail", "outliers", "graph", "retiring", "tombstones", "loaded", "purged", "restored", "meddled"}
     assert sum(machine.graph_answers for machine in machines) > 0
     assert sum(machine.merges for machine in machines) > 0
 

@@ -5,8 +5,9 @@ from typing import Any
 import pytest
 
 from lakehouse_site.errors import InvalidInput, TooLarge
-from vectors import validation
-from vectors.validation import MAX_K, Merge, NewIndex
+from vectors import queries, validation
+from vectors.queries import MAX_K
+from vectors.validation import Merge, NewIndex
 
 
 def faults(parse: Any, *arguments: Any) -> list[tuple[str, str]]:
@@ -80,11 +81,11 @@ def test_names_that_are_allowed(name: str) -> None:
     ],
 )
 def test_every_fault_of_a_search_is_named(body: Any, expected: list[tuple[str, str]]) -> None:
-    assert faults(validation.parse_search, body, 2, "cosine") == expected
+    assert faults(queries.parse_search, body, 2, "cosine") == expected
 
 
 def test_a_search_without_options_has_the_documented_defaults() -> None:
-    query = validation.parse_search({"vector": [1, 2]}, 2, "cosine")
+    query = queries.parse_search({"vector": [1, 2]}, 2, "cosine")
 
     assert (query.k, query.exact, query.include, query.max_distance, query.is_batch) == (
         10,
@@ -98,7 +99,7 @@ def test_a_search_without_options_has_the_documented_defaults() -> None:
 def test_null_options_count_as_absent() -> None:
     body = {"vector": [1, 2], "k": None, "exact": None, "include": None, "max_distance": None, "id": None}
 
-    assert validation.parse_search(body, 2, "cosine").k == 10
+    assert queries.parse_search(body, 2, "cosine").k == 10
 
 
 def test_more_items_than_a_batch_may_have_are_too_large() -> None:
@@ -172,4 +173,4 @@ def test_every_fault_of_a_merge_is_named(body: Any, expected: list[tuple[str, st
     ],
 )
 def test_every_fault_of_the_names_of_a_multi_search_is_named(body: Any, expected: list[tuple[str, str]]) -> None:
-    assert faults(validation.parse_multi_search, body, 2) == expected
+    assert faults(queries.parse_multi_search, body, 2) == expected

@@ -9,7 +9,7 @@ from django.urls import get_resolver
 
 from lakehouse_site.access.services import create_token
 from tests.factories import add, make_index
-from vectors import openapi, urls, validation
+from vectors import openapi, queries, urls, validation
 
 pytestmark = pytest.mark.usefixtures("vectors_db")
 
@@ -142,8 +142,8 @@ def test_every_route_is_described_with_the_fields_that_are_read() -> None:
     assert {call: tuple(fields) for call, fields in described.items()} == {
         "index_create": validation.INDEX_FIELDS,
         "add": validation.ADD_FIELDS,
-        "search": validation.SEARCH_FIELDS,
-        "multi_search": validation.MULTI_SEARCH_FIELDS,
+        "search": queries.SEARCH_FIELDS,
+        "multi_search": queries.MULTI_SEARCH_FIELDS,
         "fetch": validation.FETCH_FIELDS,
         "delete": validation.DELETE_FIELDS,
         "merge": validation.MERGE_FIELDS,

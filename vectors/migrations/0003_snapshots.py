@@ -30,6 +30,7 @@ class Migration(migrations.Migration):
                 ('graph_bytes', models.BigIntegerField(default=0, help_text='Size of the graph in it; 0 for none.')),
                 ('sha256', models.CharField(blank=True, max_length=64)),
                 ('status', models.CharField(choices=[('pending', 'being written'), ('verified', 'Verified'), ('failed', 'could not be published'), ('damaged', 'missing, or not what was written'), ('retired', 'to be deleted')], default='pending', max_length=16)),
+                ('is_foreign', models.BooleanField(default=False, help_text='The index was restored from it: another index made it, so its file is never deleted.')),
                 ('error', models.TextField(blank=True, help_text='Why it failed, or why it could last not be read.')),
                 ('created_at', models.DateTimeField()),
                 ('changed_at', models.DateTimeField()),

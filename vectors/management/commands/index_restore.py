@@ -23,10 +23,15 @@ class Command(IndexCommand):
         parser.add_argument("names", metavar="NAME", nargs="*", help="only these indexes; all without one")
         parser.add_argument("--list", action="store_true", dest="only_list", help="show what there is, restore nothing")
         parser.add_argument("--object", metavar="OBJECT", dest="object_name", help="this file, as --list names it")
+        parser.add_argument(
+            "--newest", action="store_true", help="where several indexes had one name, restore the latest file"
+        )
         parser.add_argument("--as", metavar="NEW", dest="as_name", help="restore the one index under another name")
 
     def run(self, **options: Any) -> None:
         problems: list[str] = []
+        if options["object_name"] and (options["names"] or options["only_list"]):
+            raise CommandError("--object is all that is restored: leave out names and --list.")
         if options["object_name"]:
             backups = [restore.describe_backup(object_name=options["object_name"])]
         else:
@@ -35,7 +40,7 @@ class Command(IndexCommand):
             backups = (
                 listing.backups
                 if options["only_list"]
-                else restore.choose(listing=listing, names=frozenset(options["names"]))
+                else restore.choose(listing=listing, names=frozenset(options["names"]), newest=options["newest"])
             )
         if options["only_list"]:
             self._show(backups, problems, as_json=options["as_json"])

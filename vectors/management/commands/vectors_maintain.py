@@ -19,14 +19,12 @@ class Command(IndexCommand):
 
     def run(self, **options: Any) -> None:
         holder = LeaseHolder(LEASE)
-        if not holder.take():
-            text = f"Nothing done: {held_by(LEASE) or 'another process'} is at it."
-            self.answer({"skipped": True}, text, as_json=options["as_json"])
-            return
-        try:
+        with holder.held() as is_mine:
+            if not is_mine:
+                text = f"Nothing done: {held_by(LEASE) or 'another process'} is at it."
+                self.answer({"skipped": True}, text, as_json=options["as_json"])
+                return
             done = run_round(finish_graphs=True, go_on=holder.take)
-        finally:
-            holder.give_back()
         text = (
             f"{done.indexes} indexes: {done.snapshots} snapshots published, {done.purged_tombstones} tombstones "
             f"purged, {done.deleted_files} files deleted."
