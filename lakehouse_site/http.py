@@ -6,6 +6,7 @@ import json
 import re
 import time
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import orjson
@@ -67,11 +68,7 @@ class JsonParser(BaseParser):
     renderer_class = JsonRenderer
 
     def parse(self, stream: Any, media_type: str | None = None, parser_context: Mapping[str, Any] | None = None) -> Any:
-        meta: Mapping[str, Any] = parser_context["request"].META if parser_context else {}
-        encoding = meta.get("HTTP_CONTENT_ENCODING", "").strip().lower()
-        if encoding not in ("", "identity"):
-            raise UnsupportedMediaType(media_type or "", f"A body with Content-Encoding {encoding!r} is not read.")
-        body = read_body(stream, meta, settings.LAKEHOUSE_MAX_BODY_BYTES)
+        body = _read_plain_body(stream, media_type, parser_context)
         if parser_context:
             parser_context["request"].raw_body = body
         try:
@@ -80,6 +77,32 @@ class JsonParser(BaseParser):
             reason = str(error)
         # Outside the except clause: the error holds the whole body in its `doc`.
         raise InvalidInput(json_faults(bytes(body), reason))
+
+
+@dataclass(frozen=True, slots=True)
+class BinaryBody:
+    """A body that is not JSON, as it came."""
+
+    content: bytes
+
+
+class BinaryParser(BaseParser):
+    """Reads a body within the limit and leaves it alone; subclasses name their media type."""
+
+    def parse(
+        self, stream: Any, media_type: str | None = None, parser_context: Mapping[str, Any] | None = None
+    ) -> Any:
+        return BinaryBody(bytes(_read_plain_body(stream, media_type, parser_context)))
+
+
+def _read_plain_body(
+    stream: Any, media_type: str | None, parser_context: Mapping[str, Any] | None
+) -> bytes | bytearray:
+    meta: Mapping[str, Any] = parser_context["request"].META if parser_context else {}
+    encoding = meta.get("HTTP_CONTENT_ENCODING", "").strip().lower()
+    if encoding not in ("", "identity"):
+        raise UnsupportedMediaType(media_type or "", f"A body with Content-Encoding {encoding!r} is not read.")
+    return read_body(stream, meta, settings.LAKEHOUSE_MAX_BODY_BYTES)
 
 
 def body_with_exact_integers(request: Request) -> Any:

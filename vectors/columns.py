@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import binascii
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
@@ -10,12 +9,10 @@ import numpy as np
 import orjson
 
 from lakehouse_site.errors import Fault, InvalidInput
-from vectors.batches import MAX_METADATA_DEPTH, Batch, parse_batch
-from vectors.distances import Distance, FloatRows
-from vectors.fields import json_type
+from vectors.batches import MAX_METADATA_DEPTH, Batch
+from vectors.distances import Distance, Float32Rows, FloatRows
+from vectors.fields import json_type, key_fault
 from vectors.lhv1 import one_line
-
-POINTER = "/items"
 
 
 def checked_batch(
@@ -47,26 +44,33 @@ def checked_batch(
     """
     with np.errstate(over="ignore"):
         narrow = np.ascontiguousarray(vectors, "<f4")
-    items = [
-        {"id": key, "vector_b64": binascii.b2a_base64(row, newline=False).decode()}
-        for key, row in zip(keys, narrow, strict=True)
-    ]
     faults: list[tuple[int, Fault]] = []
-    for i, text in enumerate(metadata):
+    for i, (key, text) in enumerate(zip(keys, metadata, strict=True)):
+        problem = key_fault(key)
+        if problem:
+            faults.append((i, Fault("id", *problem)))
         problem = metadata_fault(text) if text is not None else None
         if problem:
             faults.append((i, Fault("metadata", *problem)))
-    batch = Batch([], narrow, [])
-    try:
-        batch = parse_batch(items, vectors.shape[1], distance, POINTER)
-    except InvalidInput as error:
-        for fault in error.faults:
-            position, _, rest = fault.pointer.removeprefix(f"{POINTER}/").partition("/")
-            faults.append((int(position), replace(fault, pointer=rest.replace("vector_b64", "vector"))))
+    faults += _faulty_vectors(narrow, distance)
     if faults:
         faults.sort(key=lambda pair: pair[0])
         raise InvalidInput([replace(fault, pointer=f"{place(i)}/{fault.pointer}") for i, fault in faults])
-    return replace(batch, metadata=[one_line(text) if text is not None else None for text in metadata])
+    texts = [one_line(text) if text is not None else None for text in metadata]
+    return Batch([str(key) for key in keys], narrow, texts)
+
+
+def _faulty_vectors(vectors: Float32Rows, distance: Distance) -> list[tuple[int, Fault]]:
+    faults = []
+    finite = np.isfinite(vectors)
+    for i in np.flatnonzero(~finite.all(axis=1)).tolist():
+        detail = f"Component {np.flatnonzero(~finite[i])[0]} is not a finite float32 (NaN, infinite, or beyond 3.4e38)."
+        faults.append((i, Fault("vector", "not_finite", detail)))
+    if distance == "cosine":
+        for i in np.flatnonzero(~vectors.any(axis=1)).tolist():
+            detail = "A zero vector has no direction, so it has no cosine distance."
+            faults.append((i, Fault("vector", "zero_vector", detail)))
+    return faults
 
 
 def metadata_fault(text: str) -> tuple[str, str] | None:

@@ -7,20 +7,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 import numpy as np
 
-from lakehouse_site.errors import Fault, InvalidInput
-from vectors.arrow_json import metadata_texts, type_problem
+from lakehouse_site.errors import InvalidInput
+from vectors.arrow_columns import COLUMNS, batch_of, check_columns
 from vectors.batches import Batch
-from vectors.columns import checked_batch
-from vectors.distances import Distance, FloatRows
+from vectors.distances import Distance
 from vectors.lhv1 import Page
 from vectors.local_files import open_input
 
-COLUMNS = ("id", "vector", "metadata")
 READ_BYTES = 1024 * 1024
 GROUP_ROWS = 4_096
 GROUP_BYTES = 32 * 1024 * 1024
@@ -57,14 +56,18 @@ def read(file: Path, dimension: int, distance: Distance, batch_items: int) -> It
                 source, buffer_size=READ_BYTES, pre_buffer=False, page_checksum_verification=True
             ) as parquet,
         ):
-            columns = _check_columns(parquet.schema_arrow, dimension)
+            columns = check_columns(parquet.schema_arrow, dimension)
             first_row = 0
             for rows in parquet.iter_batches(batch_items, columns=columns):
                 rows.validate(full=True)
-                yield _batch(rows, dimension, distance, first_row)
+                yield batch_of(rows, dimension, distance, partial(_row, first_row))
                 first_row += rows.num_rows
     except (pa.ArrowException, OSError) as error:
         raise InvalidInput.at("", "not_parquet", f"{file} cannot be read as Parquet: {error}.") from error
+
+
+def _row(first: int, position: int) -> str:
+    return f"row {first + position}"
 
 
 def write(file: BinaryIO, pages: Iterable[Page], dimension: int) -> int:
@@ -119,74 +122,3 @@ def _groups(pages: Iterable[Page]) -> Iterator[tuple[list[str], list[bytes], lis
             keys, vectors, metadata, size = [], [], [], 0
     if keys:
         yield keys, vectors, metadata
-
-
-def _check_columns(schema: Any, dimension: int) -> list[str]:
-    """Return the columns there are, or raise all that is wrong with them."""
-    faults = []
-    for name in schema.names:
-        if name not in COLUMNS:
-            detail = f"There is no such field. Known here: {', '.join(COLUMNS)}; other data belong into metadata."
-            faults.append(Fault(f"column {name}", "unknown_column", detail))
-    for name in COLUMNS:
-        found = schema.get_all_field_indices(name)
-        if len(found) > 1:
-            faults.append(Fault(f"column {name}", "repeated_column", "There are several columns of this name."))
-        elif found:
-            problem = _column_problem(name, schema.field(found[0]).type, dimension)
-            if problem:
-                faults.append(Fault(f"column {name}", "column_type", problem))
-        elif name != "metadata":
-            faults.append(Fault(f"column {name}", "missing_column", f"The file has no column {name}."))
-    if faults:
-        raise InvalidInput(faults)
-    return [name for name in COLUMNS if name in schema.names]
-
-
-def _column_problem(name: str, of: Any, dimension: int) -> str | None:
-    import pyarrow.types as kinds
-
-    if name == "metadata":
-        return type_problem(of)
-    if name == "id":
-        plain = of.value_type if kinds.is_dictionary(of) else of
-        is_text = kinds.is_string(plain) or kinds.is_large_string(plain) or kinds.is_string_view(plain)
-        return None if is_text else f"Expected strings, not {of}."
-    is_list = kinds.is_list(of) or kinds.is_large_list(of) or kinds.is_fixed_size_list(of)
-    if not is_list or not kinds.is_floating(of.value_type):
-        return f"Expected lists of {dimension} floats (16, 32 or 64 bits), not {of}."
-    if kinds.is_fixed_size_list(of) and of.list_size != dimension:
-        return f"Expected lists of {dimension} numbers, not of {of.list_size}."
-    return None
-
-
-def _batch(rows: Any, dimension: int, distance: Distance, first_row: int) -> Batch:
-    keys = rows.column("id").to_pylist()
-    vectors = _matrix(rows.column("vector"), dimension, first_row)
-    if "metadata" in rows.schema.names:
-        metadata = metadata_texts(rows.column("metadata"), lambda i: f"row {first_row + i}/metadata")
-    else:
-        metadata = [None] * len(keys)
-    return checked_batch(keys, vectors, metadata, distance, lambda i: f"row {first_row + i}")
-
-
-def _matrix(column: Any, dimension: int, first_row: int) -> FloatRows:
-    """Return the vectors, shape (n, dimension), or raise every row that has none of this length."""
-    import pyarrow.compute as pc
-
-    faults = []
-    for i, length in enumerate(pc.list_value_length(column).to_pylist()):
-        if length is None:
-            faults.append(Fault(f"row {first_row + i}/vector", "required", "The vector is null."))
-        elif length != dimension:
-            detail = f"Expected {dimension} numbers, got {length}."
-            faults.append(Fault(f"row {first_row + i}/vector", "dimension", detail))
-    if faults:
-        raise InvalidInput(faults)
-    numbers = column.flatten()
-    for i in np.unique(np.flatnonzero(numbers.is_null().to_numpy(zero_copy_only=False)) // dimension).tolist():
-        faults.append(Fault(f"row {first_row + i}/vector", "type", "A number of this vector is null."))
-    if faults:
-        raise InvalidInput(faults)
-    matrix: FloatRows = numbers.to_numpy(zero_copy_only=False).reshape(-1, dimension)
-    return matrix

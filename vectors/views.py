@@ -15,8 +15,20 @@ from rest_framework.views import APIView
 
 from lakehouse_site.access.permissions import index_visible, require_index
 from lakehouse_site.errors import InvalidInput
-from lakehouse_site.http import body_with_exact_integers, has_long_number
-from vectors import duplicates, indexes, items, merge, queries, recall, search, snapshots, validation, writes
+from lakehouse_site.http import BinaryBody, BinaryParser, body_with_exact_integers, has_long_number
+from vectors import (
+    arrow_stream,
+    duplicates,
+    indexes,
+    items,
+    merge,
+    queries,
+    recall,
+    search,
+    snapshots,
+    validation,
+    writes,
+)
 from vectors.batches import has_huge_number
 from vectors.openapi import describes
 from vectors.pagination import IndexPagination
@@ -73,15 +85,24 @@ class IndexView(VectorsView):
         return Response(status=204)
 
 
+class ArrowParser(BinaryParser):
+    media_type = arrow_stream.MEDIA_TYPE
+
+
 class AddView(VectorsView):
-    """Add items or replace their vectors: all of a batch or nothing."""
+    """Add items or replace their vectors: all of a batch or nothing. As JSON or as an Arrow IPC stream."""
 
     required_scopes: ClassVar[dict[str, str]] = {"POST": "write"}
+    parser_classes = (*VectorsView.parser_classes, ArrowParser)
 
     @describes("add")
     def post(self, request: Request, name: str) -> Response:
         state = indexes.index_state(name=name)
         most = settings.LAKEHOUSE_MAX_BATCH_ITEMS
+        body: Any = request.data
+        if isinstance(body, BinaryBody):
+            batch = arrow_stream.parse_stream(body.content, state.dimension, state.distance, most)
+            return Response(asdict(writes.add_items(state=state, batch=batch)))
         batch = validation.parse_add(request.data, state.dimension, state.distance, most)
         if has_huge_number(batch):
             batch = validation.parse_add(body_with_exact_integers(request), state.dimension, state.distance, most)
