@@ -13,6 +13,7 @@ from tests.conftest import MakeServer
 from tests.processes import ROOT
 
 README = (ROOT / "README.md").read_text()
+DEMO_ITEMS = ROOT / "demo" / "debian_packages" / "items.jsonl"
 LINK = re.compile(r"\]\(([^)#]+)\)")
 
 
@@ -59,10 +60,30 @@ def test_the_readme_management_commands_run(make_server: MakeServer, tmp_path: P
     (block,) = [block for block in indented_blocks(README) if "index_create" in block]
     for line in block.splitlines():
         arguments = line.removeprefix(".venv/bin/python manage.py ").split()
-        files = {"vectors.npy": str(demo / "vectors.npy"), "items.jsonl": str(demo / "items.jsonl")}
+        files = {name: str(demo / name) for name in ("vectors.npy", "items.jsonl")}
+        files["docs.lhv1"] = str(tmp_path / "docs.lhv1")
         listed = server.manage(*[files.get(argument, argument) for argument in arguments]).stdout
 
     assert [(index["name"], index["count"]) for index in orjson.loads(listed)] == [("docs", 2000), ("new", 0)]
+
+
+@pytest.mark.slow
+def test_the_commands_of_the_page_on_backups_run(make_server: MakeServer, tmp_path: Path) -> None:
+    server = make_server()
+    server.manage("index_create", "docs", "--dimension", "384")
+    server.manage("index_import", "docs", str(ROOT / "demo/debian_packages/vectors.npy"), "--items", str(DEMO_ITEMS))
+    page = (ROOT / "docs" / "how-to" / "back-up-and-restore.md").read_text()
+    commands = re.findall(r"^ +\.venv/bin/python manage\.py ([^#\n]+)", page, re.MULTILINE)
+
+    for command in commands:
+        if "…" not in command:
+            server.manage(*command.replace("docs.lhv1", str(tmp_path / "docs.lhv1")).split())
+
+    listed = orjson.loads(server.manage("index_list", "--json").stdout)
+    assert len(commands) >= 10
+    assert {index["name"]: index["count"] for index in listed} == dict.fromkeys(
+        ("docs", "docs-yesterday", "docs-again"), 2000
+    )
 
 
 @pytest.mark.parametrize(

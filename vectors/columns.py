@@ -67,7 +67,7 @@ def _faulty_vectors(vectors: Float32Rows, distance: Distance) -> list[tuple[int,
         detail = f"Component {np.flatnonzero(~finite[i])[0]} is not a finite float32 (NaN, infinite, or beyond 3.4e38)."
         faults.append((i, Fault("vector", "not_finite", detail)))
     if distance == "cosine":
-        for i in np.flatnonzero(~vectors.any(axis=1)).tolist():
+        for i in np.flatnonzero((vectors == 0).all(axis=1)).tolist():
             detail = "A zero vector has no direction, so it has no cosine distance."
             faults.append((i, Fault("vector", "zero_vector", detail)))
     return faults

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
 
-from vectors import items, queries, validation
+from vectors import arrow_stream, items, queries, validation
 from vectors.distances import DISTANCES
 from vectors.fields import MAX_KEY_LENGTH
 
@@ -245,6 +245,17 @@ CALLS: dict[str, tuple[str, Schema | None, int, Schema | None, list[OpenApiParam
 }
 
 
+_BINARY: dict[str, Schema] = {
+    "add": {
+        arrow_stream.MEDIA_TYPE: {
+            "type": "string",
+            "format": "binary",
+            "description": "Columns: id (string), vector (list of floats), metadata (string of JSON, may be missing).",
+        }
+    }
+}
+
+
 def describes(call: str) -> Callable[[Method], Method]:
     """Attach the description of a call to a view's method."""
     summary, body, status, answer, parameters = CALLS[call]
@@ -255,7 +266,7 @@ def describes(call: str) -> Callable[[Method], Method]:
         summary=summary,
         tags=["vectors"],
         parameters=parameters,
-        request=None if body is None else {"application/json": body},
+        request=None if body is None else {"application/json": body, **_BINARY.get(call, {})},
         responses={
             (status, "application/json") if answer else status: done,
             ("4XX", "application/problem+json"): problem,

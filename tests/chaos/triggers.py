@@ -22,6 +22,7 @@ from tests.chaos.world import World
 INDEXES = ("changing", "left", "right")
 DEATH_SECONDS = 20.0
 KILLED = -9
+MIN_BATCHES = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +53,8 @@ class Triggers:
         trigger(case, when)
 
     def change(self, client: httpx.Client) -> None:
-        """Add a batch, or a new version of one."""
-        if self.batches and self.rng.random() < 0.5:
+        """Add a batch, or a new version of one; there are always enough for a graph."""
+        if len(self.batches) >= MIN_BATCHES and self.rng.random() < 0.5:
             batch = self.rng.choice(sorted(self.batches))
             self.batches[batch] += 1
         else:

@@ -155,18 +155,16 @@ def test_a_storage_that_fails_is_left_alone_for_a_while(
         calls.append(name)
         raise ConnectionError("no route to host")
 
-    monkeypatch.setattr(storage, "open", fail)
-    for _ in range(3):
-        replicas.stop()
-        assert_answers_are_right()
+    with monkeypatch.context() as during:
+        during.setattr(storage, "open", fail)
+        for _ in range(3):
+            replicas.stop()
+            assert_answers_are_right()
 
     snapshot = Snapshot.objects.get()
     assert (len(calls), snapshot.status) == (1, Status.VERIFIED)
     assert "no route to host" in snapshot.error
 
-    monkeypatch.undo()
-    monkeypatch.setattr(objects, "default_storage", storage)
-    monkeypatch.setattr("vectors.graph.GRAPH_MIN_ITEMS", 20)
     monkeypatch.setattr(snapshot_graphs, "_trouble_until", 0.0)
     assert size_of_newest(state)
     assert Snapshot.objects.get().error == ""

@@ -148,6 +148,11 @@ class GraphMachine(IndexMachine):
         """Another process does something between two statements of one that loads the index or catches up."""
         victim = rng.randrange(2)
         if rng.random() < 0.7:
+            if rng.random() < 0.6:
+                # So that the snapshot it loads has a graph, and labels in it that are dead.
+                self._move(slot, rng, process=victim, chunks=20)
+                self.snapshot(slot, rng)
+                self.delete(slot, rng)
             self.both[victim].forget_name(self.prefix + slot)
         others = {"add": 3, "delete": 5, "snapshot": 1, "purge": 5, "rebuild": 1, "create_again": 1}
         chosen = rng.choices(list(others), list(others.values()), k=rng.randint(1, 4))
