@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import tempfile
-from pathlib import Path
+import os
 from typing import Any
 
 import django
@@ -17,10 +16,11 @@ from django.urls import path
 
 settings.configure(
     ALLOWED_HOSTS=["*"],
-    ROOT_URLCONF="bare_view",
+    ROOT_URLCONF=__name__,
     INSTALLED_APPS=["django.contrib.contenttypes", "django.contrib.auth", "rest_framework"],
     REST_FRAMEWORK={"DEFAULT_AUTHENTICATION_CLASSES": [], "DEFAULT_PERMISSION_CLASSES": []},
     SECRET_KEY="benchmark",  # guards nothing
+    DATA_UPLOAD_MAX_MEMORY_SIZE=None,
 )
 django.setup()
 
@@ -47,37 +47,55 @@ class Renderer(BaseRenderer):
         return orjson.dumps(data)
 
 
-def load() -> Any:
-    vectors = np.load(Path(tempfile.gettempdir()) / "bare-view.npy")
-    index = hnswlib.Index("cosine", vectors.shape[1])
-    index.init_index(len(vectors), M=16, ef_construction=200)
-    index.add_items(vectors)
-    index.set_ef(80)  # the recall the service has at its default of 64
-    return index
+class Held:
+    """The one index, and the ids of its rows."""
+
+    index: Any = None
+    keys: list[str] = []  # noqa: RUF012
 
 
 class Search(APIView):
     parser_classes = (Parser,)
     renderer_classes = (Renderer,)
-    index: Any = None
 
     def post(self, request: Request) -> Response:
         vector = np.array(request.data["vector"], np.float32)
-        labels, distances = Search.index.knn_query(vector, k=request.data["k"], num_threads=1)
-        return Response(
-            {
-                "results": [
-                    {"id": i, "distance": d} for i, d in zip(labels[0].tolist(), distances[0].tolist(), strict=True)
-                ]
-            }
-        )
+        labels, distances = Held.index.knn_query(vector, k=request.data["k"], num_threads=1)
+        pairs = zip(labels[0].tolist(), distances[0].tolist(), strict=True)
+        return Response({"results": [{"id": Held.keys[i], "distance": d} for i, d in pairs]})
+
+
+def load(vectors: Any, keys: list[str]) -> None:
+    index = hnswlib.Index("cosine", vectors.shape[1])
+    index.init_index(len(vectors), M=16, ef_construction=200)
+    index.add_items(vectors)
+    index.set_ef(80)  # the recall the service has at its default of 64
+    Held.index, Held.keys = index, keys
+
+
+def load_view(request: HttpRequest) -> HttpResponse:
+    body = orjson.loads(request.body)
+    load(np.load(body["path"]), body["keys"])
+    return HttpResponse(b"{}")
+
+
+def tune_view(request: HttpRequest) -> HttpResponse:
+    Held.index.set_ef(orjson.loads(request.body)["ef"])
+    return HttpResponse(b"{}")
 
 
 def health(request: HttpRequest) -> HttpResponse:
     return HttpResponse(b"{}")
 
 
-urlpatterns = [path("search", Search.as_view()), path("health", health)]
+urlpatterns = [
+    path("search", Search.as_view()),
+    path("load", load_view),
+    path("tune", tune_view),
+    path("health", health),
+]
 
-Search.index = load()
+if "BARE_VIEW_VECTORS" in os.environ:
+    _rows = np.load(os.environ["BARE_VIEW_VECTORS"])
+    load(_rows, [str(i) for i in range(len(_rows))])
 application = get_wsgi_application()

@@ -104,18 +104,19 @@ def cpu_seconds(pid: int) -> float | None:
     return ticks / os.sysconf("SC_CLK_TCK") if known else None
 
 
-def settle(pid: int, *, step_seconds: float = 0.5) -> None:
-    """Wait until a server has done what it does in the background: build graphs, compact, vacuum."""
-    deadline = time.monotonic() + SETTLE_SECONDS
+def settle(pid: int, *, step_seconds: float = 0.4) -> float:
+    """Wait until a server has done what it does in the background; return for how long it has been idle by then."""
+    started = time.monotonic()
     quiet = 0
-    while quiet < 2 and time.monotonic() < deadline:
+    while quiet < 2 and time.monotonic() - started < SETTLE_SECONDS:
         before = cpu_seconds(pid)
         time.sleep(step_seconds)
         after = cpu_seconds(pid)
         if before is None or after is None:
             time.sleep(10 * step_seconds)
-            return
+            return 0.0
         quiet = quiet + 1 if after - before < IDLE_SHARE * step_seconds else 0
+    return quiet * step_seconds
 
 
 def folder_bytes(folder: Path) -> int:

@@ -7,7 +7,7 @@ processes need is saved as a folder of the same kind.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -46,6 +46,10 @@ class Data:
     @property
     def dimension(self) -> int:
         return int(self.vectors.shape[1])
+
+    def asked(self, count: int) -> Data:
+        """Return the same items with the first `count` queries."""
+        return replace(self, queries=self.queries[:count])
 
     def true_keys(self, below: int | None = None, k: int = K) -> list[set[str]]:
         """Return the keys of the k nearest by cosine for each query, among the items with ``n < below``."""

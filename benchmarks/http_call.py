@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+from collections.abc import Iterator
 from typing import Any
 
 
@@ -55,28 +56,53 @@ class Connection:
             self._socket = None
 
     def _answer(self, link: socket.socket) -> bytes:
-        head, body = b"", b""
-        while not body and b"\r\n\r\n" not in head:
-            piece = link.recv(65_536)
-            if not piece:
-                raise ConnectionResetError("The server closed the connection.")
-            head += piece
-        head, _, body = head.partition(b"\r\n\r\n")
-        status, fields = int(head[9:12]), head.lower()
-        start = fields.find(b"\r\ncontent-length:")
-        if start < 0 and status != 204:
-            raise HttpError(status, b"an answer without a Content-Length: " + head)
-        length = 0 if status == 204 else int(fields[start + 17 :].split(b"\r\n", 1)[0])
-        pieces, have = [body], len(body)
-        while have < length:
-            piece = link.recv(min(length - have, 1 << 20))
-            if not piece:
-                raise ConnectionResetError("The server closed the connection.")
-            pieces.append(piece)
-            have += len(piece)
-        if b"\r\nconnection: close" in fields:
+        stream = _Stream(link)
+        head = stream.until(b"\r\n\r\n").lower()
+        status = int(head[9:12])
+        if b"\r\ntransfer-encoding: chunked" in head:
+            body = b"".join(stream.chunks())
+        else:
+            start = head.find(b"\r\ncontent-length:")
+            body = stream.take(int(head[start + 17 :].split(b"\r\n", 1)[0])) if start >= 0 else b""
+        if b"\r\nconnection: close" in head:
             self.close()
-        answer = b"".join(pieces)
         if status >= 400:
-            raise HttpError(status, answer)
-        return answer
+            raise HttpError(status, body)
+        return body
+
+
+class _Stream:
+    """What has come of an answer and was not taken yet."""
+
+    def __init__(self, link: socket.socket) -> None:
+        self._link = link
+        self._have = b""
+
+    def until(self, end: bytes) -> bytes:
+        while (place := self._have.find(end)) < 0:
+            self._more()
+        found, self._have = self._have[:place], self._have[place + len(end) :]
+        return found
+
+    def take(self, count: int) -> bytes:
+        pieces, missing = [self._have], count - len(self._have)
+        while missing > 0:
+            self._have = b""
+            self._more()
+            pieces.append(self._have)
+            missing -= len(self._have)
+        whole = b"".join(pieces)
+        self._have = whole[count:]
+        return whole[:count]
+
+    def chunks(self) -> Iterator[bytes]:
+        while size := int(self.until(b"\r\n").split(b";")[0], 16):
+            yield self.take(size)
+            self.take(2)
+        self.until(b"\r\n")
+
+    def _more(self) -> None:
+        piece = self._link.recv(1 << 18)
+        if not piece:
+            raise ConnectionResetError("The server closed the connection.")
+        self._have += piece

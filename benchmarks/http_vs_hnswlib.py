@@ -201,10 +201,11 @@ def measure(data: Data, rounds: int, seconds: float) -> None:
 
     let_graph_grow(Connection(SERVICE_PORT), "b0", searches[0], data.count)
     index.set_ef(64)
-    np.save(Path(tempfile.gettempdir()) / "bare-view.npy", data.vectors)
+    rows = Path(tempfile.gettempdir()) / f"bare-view-{os.getpid()}.npy"
+    np.save(rows, data.vectors)
     bare = start(
         [sys.executable, "-m", "granian", "bare_view:application", *BARE_OPTIONS],
-        dict(os.environ),
+        {**os.environ, "BARE_VIEW_VECTORS": str(rows)},
         BARE_PORT,
         BENCHMARKS,
     )
@@ -228,6 +229,7 @@ def measure(data: Data, rounds: int, seconds: float) -> None:
     finally:
         os.killpg(bare.pid, signal.SIGTERM)
         bare.wait()
+        rows.unlink()
 
     for what, bodies in (("vector_b64", base64_bodies), ("JSON numbers", json_bodies)):
         renamed = [body.replace(b'"id":"', b'"id":"' + what[:1].encode() + b"-") for body in bodies]

@@ -8,20 +8,31 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
+
 from vectors.distances import Float32Rows
 from vectors.hnsw import HnswGraph
 from vectors.tail import Labels, is_among
 
-WIDENING = 1.3
-"""A filtered search asks for so many more neighbours than should hold enough that pass."""
+DEVIATIONS = 2
+"""A filtered search asks for as many neighbours as should hold k that pass and this many standard deviations more: then
+one search in 25 has to ask again."""
 
-MAX_BREADTH = 4_000
-"""Neighbours of a query beyond which it is cheaper to measure all items that pass."""
+MIN_STEP, MAX_STEP = 2, 8
+ROW_MICROSECONDS = 4
+GRAPH_MICROSECONDS, NEIGHBOUR_MICROSECONDS = 300, 2
+"""What reading and measuring a row costs, and what a graph's answer costs, more with each neighbour asked for. They
+only decide by which of two ways a filtered search goes, so another machine's would do as well."""
 
 
 def breadth_for(k: int, live: int, count: int) -> int:
     """Return how many neighbours to ask for where `count` of `live` items pass and k of them are wanted."""
-    return int(WIDENING * (k + 2 * k**0.5) * live / count)
+    return int((k + DEVIATIONS * k**0.5) * live / max(count, 1))
+
+
+def is_few(count: int, live: int, k: int, queries: int) -> bool:
+    """Return whether measuring all items that pass is cheaper than asking the graph."""
+    return breadth_for(k, live, count) > _most(count, queries)
 
 
 def near_among(
@@ -32,7 +43,7 @@ def near_among(
     Parameters
     ----------
     graphs
-        They are asked for more and more neighbours, until k of them pass for every query.
+        They are asked for more and more neighbours, until in each k pass for every query, or all it has were looked at.
     queries
         Shape (b, dimension), float32, prepared.
     k
@@ -52,13 +63,40 @@ def near_among(
     live = sum(len(graph) for graph in graphs)
     if not live or not count:
         return []
-    breadth = breadth_for(k, live, count)
-    while breadth <= min(MAX_BREADTH, live):
-        found = [graph.search(queries, breadth, threads) for graph in graphs]
-        if any(labels is None for labels in found):
+    most = _most(len(allowed), len(queries))
+    found: list[list[Labels] | None] = []
+    for graph in graphs:
+        labels = _near_in(graph, queries, min(k, count), allowed, breadth_for(k, live, count), most, threads)
+        if labels is None:
             return [None]
-        kept = [[row[is_among(row, allowed)][:k] for row in labels or []] for labels in found]
-        if all(sum(len(rows[i]) for rows in kept) >= min(k, count) for i in range(len(queries))):
-            return list(kept)
-        breadth *= 4
-    return [None]
+        found.append(labels)
+    return found
+
+
+def _near_in(
+    graph: HnswGraph, queries: Float32Rows, k: int, allowed: Labels, breadth: int, most: int, threads: int
+) -> list[Labels] | None:
+    kept: list[Labels] = [np.empty(0, np.int64)] * len(queries)
+    waiting = list(range(len(queries)))
+    while waiting:
+        asked = min(breadth, len(graph))
+        found = graph.search(queries[waiting], asked, threads) if asked <= most else None
+        if found is None:
+            return None
+        for i, labels in zip(waiting, found, strict=True):
+            passing = is_among(labels, allowed)
+            # Behind those asked for come equal vectors that the graph has missed; they are as near as can be.
+            kept[i] = np.concatenate((labels[:asked][passing[:asked]][:k], labels[asked:][passing[asked:]]))
+        if asked == len(graph):
+            break
+        fewest = min(len(kept[i]) for i in waiting)
+        waiting = [i for i in waiting if len(kept[i]) < k]
+        breadth *= min(max(2 * k // max(fewest, 1), MIN_STEP), MAX_STEP)
+    return kept
+
+
+def _most(count: int, queries: int) -> int:
+    """Return the breadth beyond which measuring all `count` items that pass is cheaper."""
+    # Their rows are read once for all queries of a call.
+    measuring = ROW_MICROSECONDS * count * (1 + queries / 50)
+    return int((measuring / queries - GRAPH_MICROSECONDS) / NEIGHBOUR_MICROSECONDS)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import threading
 import uuid
+from dataclasses import dataclass
 
-from django.db import connection
+from django.db import Error, connection
 
 from lakehouse_site.errors import IndexNotFound
 from vectors import metadata_rows, rows
@@ -14,6 +15,14 @@ from vectors.metadata_columns import Entry, Labels, MetadataColumns
 from vectors.rows import IndexState
 
 PAGE_ROWS = 5_000
+
+
+@dataclass(frozen=True, slots=True)
+class Matching:
+    """The labels of the items that pass a filter, ascending, as of one moment: all writes up to `seq` are in it."""
+
+    labels: Labels
+    seq: int
 
 
 class FilterIndex:
@@ -33,10 +42,8 @@ class FilterIndex:
     def size_bytes(self) -> int:
         return self._columns.size_bytes if self._applied_seq else 0
 
-    def matching(self, state: IndexState, wanted: Filter) -> tuple[Labels, int]:
-        """Return the labels of the items that pass, ascending, and the sequence number up to which writes are seen.
-
-        It is at least `state.last_seq`.
+    def matching(self, state: IndexState, wanted: Filter) -> Matching:
+        """Return what passes, with everything up to `state.last_seq` at least.
 
         Raises
         ------
@@ -50,37 +57,47 @@ class FilterIndex:
         with self._lock:
             try:
                 self._make_ready(state, wanted)
+                return Matching(self._columns.matching(wanted), self._applied_seq)
+            except Error:
+                raise  # between two pages, so what is held can go on
             except BaseException:
                 self._columns, self._applied_seq = MetadataColumns(), 0  # half of a page may be applied
                 raise
-            return self._columns.matching(wanted), self._applied_seq
 
     def _make_ready(self, state: IndexState, wanted: Filter) -> None:
         lacking = self._columns.lacking(wanted)
-        if lacking or self._applied_seq == 0 or self._applied_seq < state.tombstone_floor:
-            self._load(state, lacking)
-        elif self._applied_seq < state.last_seq:
-            before = self._applied_seq
-            self._apply(state.last_seq, live_until=0)
-            now = rows.read_state(self._name)
-            if now is None or now.id != self._index_id:
-                raise IndexNotFound(self._name)
-            if before < now.tombstone_floor:  # some tombstones went while the pages were read
-                self._load(now, set())
+        # Anew also for one more path: rows that are gone by now would never leave a column that is read later.
+        is_anew = bool(lacking) or self._applied_seq == 0 or self._applied_seq < state.tombstone_floor
+        if not is_anew and self._applied_seq >= state.last_seq:
+            return
+        while True:
+            if is_anew:
+                fresh = MetadataColumns()
+                fresh.add_paths([*self._columns.paths(), *lacking])
+                self._columns, self._applied_seq = fresh, 0
+            # Tombstones up to here concern nothing that is held.
+            known_seq = state.last_seq if is_anew else self._applied_seq
+            self._read(state.last_seq, live_until=known_seq if is_anew else 0)
+            state = self._present_state()
+            if state.tombstone_floor <= known_seq:
+                return
+            is_anew, lacking = True, set()  # tombstones after it may have gone while the pages were read
 
-    def _load(self, state: IndexState, new_paths: set[str]) -> None:
-        """Begin anew: also for one more path, since rows that are gone by now would never leave."""
-        fresh = MetadataColumns()
-        fresh.add_paths([*self._columns.paths(), *new_paths])
-        self._columns, self._applied_seq = fresh, 0
-        self._apply(state.last_seq, live_until=state.last_seq)
-
-    def _apply(self, target_seq: int, *, live_until: int) -> None:
-        while self._applied_seq < target_seq:
+    def _read(self, target_seq: int, *, live_until: int) -> None:
+        """Read pages to the last one, also past the target: an item that has just moved there was in no earlier one."""
+        while True:
             found = metadata_rows.changes_after(self._index_id, self._applied_seq, PAGE_ROWS, live_until=live_until)
             self._columns.apply(
                 Entry(row, label, bool(is_deleted), None if is_deleted else parse_metadata(text))
                 for row, _, label, is_deleted, text in found
             )
-            last_seq = found[-1][1] if found else 0
-            self._applied_seq = last_seq if len(found) == PAGE_ROWS else max(last_seq, target_seq)
+            self._applied_seq = max(self._applied_seq, found[-1][1] if found else 0)
+            if len(found) < PAGE_ROWS:
+                self._applied_seq = max(self._applied_seq, target_seq)
+                return
+
+    def _present_state(self) -> IndexState:
+        state = rows.read_state(self._name)
+        if state is None or state.id != self._index_id:
+            raise IndexNotFound(self._name)
+        return state

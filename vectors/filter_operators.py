@@ -15,6 +15,8 @@ Values = Sequence[Any]
 
 Test = Callable[[Values], bool]
 
+_SCALARS = frozenset({str, int, float, bool, type(None)})
+
 
 def identity(value: Any) -> Hashable:
     """Return what two JSON values have in common just when they are equal: type and content, 1 and 1.0 being one."""
@@ -39,12 +41,16 @@ def _among(operand: object) -> Test:
     if len(operand) > MAX_CHOICES:
         raise ValueError(f"At most {MAX_CHOICES} values are possible here, these are {len(operand)}.")
     wanted = {identity(one) for one in operand}
+    sizes = {(type(one), len(one)) for one in operand if type(one) in (list, dict)}
+
+    def is_wanted(value: Any) -> bool:
+        # The identity of an array is several times as large as the array: first see whether it can be equal to one.
+        if type(value) in (list, dict) and (type(value), len(value)) not in sizes:
+            return False
+        return identity(value) in wanted
 
     def test(values: Values) -> bool:
-        return any(
-            identity(value) in wanted or (isinstance(value, list) and any(identity(one) in wanted for one in value))
-            for value in values
-        )
+        return any(is_wanted(value) or (type(value) is list and any(map(is_wanted, value))) for value in values)
 
     return test
 
@@ -73,7 +79,7 @@ def _contains(operand: object) -> Test:
     def test(values: Values) -> bool:
         return any(
             (type(value) is str and type(operand) is str and operand in value)
-            or (type(value) is list and any(identity(one) == wanted for one in value))
+            or (type(value) is list and any(type(one) in _SCALARS and identity(one) == wanted for one in value))
             for value in values
         )
 

@@ -17,6 +17,7 @@ import json
 import re
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
+from hashlib import blake2b
 from typing import Any
 
 import orjson
@@ -24,30 +25,38 @@ import orjson
 from lakehouse_site.errors import Fault, InvalidInput
 from vectors.batches import is_deeper
 from vectors.fields import escape, json_type
-from vectors.filter_operators import OPERATORS, OPPOSITES, Test, identity
+from vectors.filter_operators import OPERATORS, OPPOSITES, Test
 
 MAX_DEPTH = 8
 MAX_CONDITIONS = 1_000
 MAX_KEYS = 32
 MAX_PATH_PARTS, MAX_PATH_LENGTH = 16, 512
 MAX_OPERAND_DEPTH = 32
+MAX_NODES = 5 * MAX_CONDITIONS
+"""Keys, operators and elements looked at before a filter is taken for too large: a body has room for millions."""
+
+MAX_OPERAND_BYTES = 2 * 1024 * 1024
+"""All values of a filter together, as JSON: sets and keys made of them take many times as much."""
+
+MAX_NAMED_FAULTS = 50
+SHOWN_CHARACTERS = 80
+LOGIC = ("$and", "$or", "$not")
 
 _LONG_NUMBER = re.compile(r"\d{19}")
 
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """`test` is asked about what stands at `path`; `operator` and `operand` say the same as data."""
+    """`test` is asked about what stands at `path`; `operator` and `operand` say the same as data.
+
+    Conditions with the same `key` are true of the same items. It is short, whatever the operand: it may be kept.
+    """
 
     path: str
     operator: str
     operand: Any
     test: Test
-
-    @property
-    def key(self) -> Hashable:
-        """Equal for conditions that are true of the same items."""
-        return self.path, self.operator, identity(self.operand)
+    key: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,15 +93,27 @@ def parse_filter(body: object, pointer: str = "/filter") -> Filter:
         `MAX_DEPTH`, more than `MAX_CHOICES` values in `$in` or `$nin`, more than `MAX_CONDITIONS` conditions, or
         conditions on more than `MAX_KEYS` keys.
     """
-    parser = _Parser()
+    parser = _Parser(pointer)
     found = parser.filter(body, pointer, 1)
-    if parser.conditions > MAX_CONDITIONS:
-        parser.fault(pointer, "too_many", f"A filter has at most {MAX_CONDITIONS} conditions.")
     if len(paths(found)) > MAX_KEYS:
         parser.fault(pointer, "too_many", f"A filter asks about at most {MAX_KEYS} different keys.")
     if parser.faults:
         raise InvalidInput(parser.faults)
     return found
+
+
+def has_huge_number(body: object) -> bool:
+    """Return whether a filter may have lost digits when orjson made floats of integers beyond 64 bits."""
+    waiting: list[Any] = [body]
+    while waiting:
+        value = waiting.pop()
+        if type(value) is float and abs(value) >= 2**63:
+            return True
+        if type(value) is dict:
+            waiting += value.values()
+        elif type(value) is list:
+            waiting += value
+    return False
 
 
 def matches(wanted: Filter, metadata: Mapping[str, Any] | None) -> bool:
@@ -121,7 +142,7 @@ def values_at(metadata: Mapping[str, Any] | None, path: str) -> list[Any]:
 
 
 def key_of(wanted: Filter) -> Hashable:
-    """Return something equal for filters that are true of the same items, if they are written alike."""
+    """Return something that is equal only for filters that are true of the same items."""
     if isinstance(wanted, Condition):
         return wanted.key
     if isinstance(wanted, Not):
@@ -152,24 +173,41 @@ def _values_in(value: Any, path: str) -> list[Any]:
     return found
 
 
+def _as_json(value: object) -> bytes:
+    try:
+        return orjson.dumps(value)
+    except TypeError:  # an integer beyond 64 bits
+        return json.dumps(value).encode()
+
+
+def _place(pointer: str, name: str) -> str:
+    # A name may have millions of characters, and stands in the pointer of every fault below it.
+    return f"{pointer}/{escape(name[:MAX_PATH_LENGTH])}"
+
+
 class _Parser:
-    def __init__(self) -> None:
+    def __init__(self, root: str) -> None:
         self.faults: list[Fault] = []
-        self.conditions = 0
+        self._root = root
+        self._conditions = 0
+        self._nodes = 0
+        self._operand_bytes = 0
 
     def fault(self, pointer: str, code: str, detail: str) -> Filter:
         self.faults.append(Fault(pointer, code, detail))
         return All(())
 
     def filter(self, body: object, pointer: str, depth: int) -> Filter:
+        self._count(0)
         if not isinstance(body, dict):
             return self.fault(pointer, "type", f"A filter is an object, not {json_type(body)}.")
         if depth > MAX_DEPTH:
             return self.fault(pointer, "too_deep", f"Filters are nested at most {MAX_DEPTH} levels deep.")
-        parts = [self._part(name, value, f"{pointer}/{escape(name)}", depth) for name, value in body.items()]
+        parts = [self._part(name, value, _place(pointer, name), depth) for name, value in body.items()]
         return parts[0] if len(parts) == 1 else All(tuple(parts))
 
     def _part(self, name: str, value: object, pointer: str, depth: int) -> Filter:
+        self._count(0)
         if name in ("$and", "$or"):
             if not isinstance(value, list) or not value:
                 return self.fault(pointer, "type", f"{name} takes an array of at least one filter.")
@@ -178,11 +216,14 @@ class _Parser:
         if name == "$not":
             return Not(self.filter(value, pointer, depth + 1))
         if name.startswith("$"):
-            known = ", ".join(("$and", "$or", "$not"))
-            return self.fault(pointer, "operator", f"{name!r} is no operator here; {known} are, or name a key.")
-        return self._conditions(name, value, pointer, depth)
+            shown = name[:SHOWN_CHARACTERS]
+            return self.fault(pointer, "operator", f"{shown!r} is no operator here; {', '.join(LOGIC)} are, or a key.")
+        if name.count(".") >= MAX_PATH_PARTS or len(name) > MAX_PATH_LENGTH:
+            detail = f"A path has at most {MAX_PATH_PARTS} parts and {MAX_PATH_LENGTH} characters."
+            return self.fault(pointer, "path", detail)
+        return self._conditions_at(name, value, pointer, depth)
 
-    def _conditions(self, path: str, value: object, pointer: str, depth: int) -> Filter:
+    def _conditions_at(self, path: str, value: object, pointer: str, depth: int) -> Filter:
         operators = [name for name in value if name.startswith("$")] if isinstance(value, dict) else []
         if not isinstance(value, dict) or not operators:
             return self._condition(path, "$eq", value, pointer)
@@ -192,30 +233,39 @@ class _Parser:
             return self.fault(pointer, "too_deep", f"Filters are nested at most {MAX_DEPTH} levels deep.")
         parts: list[Filter] = []
         for name, operand in value.items():
-            place = f"{pointer}/{escape(name)}"
-            if name == "$not":
-                if isinstance(operand, dict) and operand and all(key.startswith("$") for key in operand):
-                    parts.append(Not(self._conditions(path, operand, place, depth + 1)))
-                else:
-                    parts.append(self.fault(place, "type", "$not takes an object of operators here."))
-            else:
+            place = _place(pointer, name)
+            if name != "$not":
                 parts.append(self._condition(path, name, operand, place))
+            elif isinstance(operand, dict) and operand and all(key.startswith("$") for key in operand):
+                parts.append(Not(self._conditions_at(path, operand, place, depth + 1)))
+            else:
+                parts.append(self.fault(place, "type", "$not takes an object of operators here."))
         return parts[0] if len(parts) == 1 else All(tuple(parts))
 
     def _condition(self, path: str, name: str, operand: object, pointer: str) -> Filter:
-        self.conditions += 1
+        self._count(1)
         plain = OPPOSITES.get(name, name)
         build = OPERATORS.get(plain)
-        if path.count(".") >= MAX_PATH_PARTS or len(path) > MAX_PATH_LENGTH:
-            detail = f"A path has at most {MAX_PATH_PARTS} parts and {MAX_PATH_LENGTH} characters."
-            return self.fault(pointer, "path", detail)
-        if is_deeper(operand, MAX_OPERAND_DEPTH):
-            return self.fault(pointer, "too_deep", f"A value is nested at most {MAX_OPERAND_DEPTH} levels deep.")
         if build is None:
             known = ", ".join((*OPERATORS, *OPPOSITES, "$not"))
-            return self.fault(pointer, "operator", f"{name!r} is no operator; known here: {known}.")
+            return self.fault(pointer, "operator", f"{name[:SHOWN_CHARACTERS]!r} is no operator; known here: {known}.")
+        if is_deeper(operand, MAX_OPERAND_DEPTH):
+            return self.fault(pointer, "too_deep", f"A value is nested at most {MAX_OPERAND_DEPTH} levels deep.")
+        text = _as_json(operand)
+        self._operand_bytes += len(text)
+        if self._operand_bytes > MAX_OPERAND_BYTES:
+            return self.fault(pointer, "too_large", f"The values of a filter take at most {MAX_OPERAND_BYTES} bytes.")
+        key = blake2b(_as_json([path, plain]) + text, digest_size=16).digest()
         try:
-            condition = Condition(path, plain, operand, build(operand))
+            condition = Condition(path, plain, operand, build(operand), key)
         except ValueError as error:
             return self.fault(pointer, "operand", str(error))
         return Not(condition) if name in OPPOSITES else condition
+
+    def _count(self, conditions: int) -> None:
+        """Give up on a filter that is too large, before its faults fill the memory."""
+        self._conditions += conditions
+        self._nodes += 1
+        if self._conditions > MAX_CONDITIONS or self._nodes > MAX_NODES:
+            detail = f"A filter has at most {MAX_CONDITIONS} conditions."
+            raise InvalidInput([*self.faults[:MAX_NAMED_FAULTS], Fault(self._root, "too_many", detail)])

@@ -116,6 +116,20 @@ def index_state(*, name: str) -> IndexState:
     return state
 
 
+def present_state(state: IndexState) -> IndexState:
+    """Return the present state of the same index.
+
+    Raises
+    ------
+    IndexNotFound
+        It was dropped, perhaps to make room for another one of its name.
+    """
+    now = index_state(name=state.name)
+    if now.id != state.id:
+        raise IndexNotFound(state.name)
+    return now
+
+
 def index_info(*, name: str) -> IndexInfo:
     """Return what is told of an index.
 

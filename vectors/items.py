@@ -24,7 +24,7 @@ def fetch_items(*, state: IndexState, keys: Sequence[str], include: Collection[s
 
 def count_items(*, state: IndexState, wanted: Filter | None) -> int:
     """Return the number of items, or of those that pass a filter."""
-    return state.live_count if wanted is None else len(replicas.matching(state, wanted))
+    return state.live_count if wanted is None else len(replicas.matching(state, wanted).labels)
 
 
 def list_items(

@@ -27,7 +27,7 @@ def changes_after(
     return run(_AFTER, [id_param(index_id), seq, live_until, limit])
 
 
-def set_metadata(index_id: uuid.UUID, changes: Sequence[tuple[str, int, str]]) -> None:
+def set_metadata(index_id: uuid.UUID, changes: Sequence[tuple[str, int, str | None]]) -> None:
     """Give rows new metadata: (key, seq, JSON text) each; vectors and labels stay."""
     if not changes:
         return

@@ -88,10 +88,12 @@ class Replica:
         graph, source = self._from_snapshot(state), "snapshot"
         if graph is None:
             graph, source = self.from_rows(state), "rows"
+        # An item that changed while it was loaded has moved past the rows that were read, and was in none of them.
+        good = self._apply((graph, state.last_seq), state.last_seq)
         metrics.GRAPH_LOADS.labels(source).inc()
         facts = {"index": self.name, "items": len(graph), "source": source}
         logger.info("index loaded", extra=facts | {"seconds": time.perf_counter() - started})
-        return graph, state.last_seq
+        return good
 
     def from_rows(self, state: IndexState) -> SearchGraph:
         """Return a new graph with everything up to `state.last_seq`, of rows alone."""
@@ -128,12 +130,12 @@ class Replica:
 
     def _apply(self, good: tuple[SearchGraph, int], target_seq: int, *, live_until: int = 0) -> tuple[SearchGraph, int]:
         graph, applied_seq = good
-        while applied_seq < target_seq:
+        while True:
             changes = rows.changes_after(self.index_id, applied_seq, self.page_rows, live_until=live_until)
             graph.apply(changes)
-            is_last_page = len(changes) < self.page_rows
-            applied_seq = max(changes.last_seq, target_seq) if is_last_page else changes.last_seq
-        return graph, applied_seq
+            if len(changes) < self.page_rows:
+                return graph, max(changes.last_seq, target_seq)
+            applied_seq = changes.last_seq
 
 
 def _empty(state: IndexState) -> SearchGraph:

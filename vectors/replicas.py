@@ -16,11 +16,11 @@ from django.conf import settings
 from django.db import Error, connection
 
 from vectors import metrics, rows
+from vectors.filter_index import Matching
 from vectors.filters import Filter
 from vectors.graph import SearchGraph
 from vectors.replica import Replica
 from vectors.rows import IndexState
-from vectors.tail import Labels
 
 logger = logging.getLogger(__name__)
 
@@ -71,15 +71,15 @@ class Replicas:
             self.written(replica.index_id)
         return graph
 
-    def matching(self, state: IndexState, wanted: Filter) -> Labels:
-        """Return the labels of the items that pass a filter, ascending; all writes up to `state.last_seq` are seen."""
+    def matching(self, state: IndexState, wanted: Filter) -> Matching:
+        """Return the items that pass a filter; all writes up to `state.last_seq` are seen."""
         replica = self._get(state)
         replica.used_at = time.monotonic()
-        return replica.filters.matching(state, wanted)[0]
-
-    def matching_at(self, state: IndexState, wanted: Filter) -> tuple[Labels, int]:
-        """Return the same, and the sequence number they are good for."""
-        return self._get(state).filters.matching(state, wanted)
+        before = replica.filters.size_bytes
+        found = replica.filters.matching(state, wanted)
+        if replica.filters.size_bytes > before:
+            self._keep_to_budget(replica)
+        return found
 
     def written(self, index_id: uuid.UUID) -> None:
         """Take note of a write of this process, so that the next search finds the graph already up to date."""

@@ -8,20 +8,20 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
 
-from lakehouse_site.errors import IndexNotFound, InvalidInput, ItemNotFound
+from lakehouse_site.errors import InvalidInput, ItemNotFound
 from vectors import rows
-from vectors.breadth import breadth_for
 from vectors.distances import Distance, Float32Rows, measure, prepare_wide
 from vectors.diversity import choose
 from vectors.exact import nearest, row_norms
+from vectors.filtered import passing
 from vectors.filters import Filter, matches, parse_metadata
 from vectors.graph_types import Candidates
-from vectors.indexes import index_state
+from vectors.indexes import index_state, present_state
 from vectors.queries import Query
 from vectors.replicas import replicas
 from vectors.rows import HitRow, IndexState
@@ -32,11 +32,6 @@ logger = logging.getLogger(__name__)
 MAX_REFILLS = 5
 LABELS_PER_READ = 8_192
 SCAN_PAGE_ROWS = 2_048
-ROW_MICROSECONDS = 3.2
-GRAPH_MICROSECONDS, NEIGHBOUR_MICROSECONDS = 600, 2
-"""What reading and measuring a row costs, and what a graph's answer costs, more with each neighbour asked for. They
-only decide by which of two ways a filtered search goes, so another machine's would do as well."""
-
 WIDE_COSINE_ERROR = 1e-11
 
 
@@ -124,53 +119,37 @@ def _search(state: IndexState, vectors: Float32Rows, k: int, query: Query) -> An
                 answer = None
         if answer is not None:
             return answer
-        before, state = state, _refreshed(state)
+        before, state = state, present_state(state)
         if state.last_seq == before.last_seq:
             # Nothing was written meanwhile, so the graph has a label that no row has. It cannot be trusted any more.
             logger.error("graph out of step with its rows, loaded anew", extra={"index": state.name})
             replicas.forget(state.id)
     # Asked for, or beyond the graph, or the nearest items change faster than a graph can follow.
     hits = _scan(state, vectors, k, query.filter)
-    _refreshed(state)  # a drop meanwhile would have cut the scan short
+    present_state(state)  # a drop meanwhile would have cut the scan short
     return Answer(hits, True, state.last_seq)
 
 
 def _search_among(state: IndexState, vectors: Float32Rows, k: int, wanted: Filter, *, exact: bool) -> Answer | None:
     """Search the items that pass a filter; None when rows have changed since the filter or the graph saw them."""
-    labels = replicas.matching(state, wanted)
-    candidates = None
-    if not exact and not _is_few(len(labels), state.live_count, k, len(vectors)):
-        candidates = replicas.current(state).search(vectors, k, labels)
-    if candidates is not None:
-        answer = _answer_from(state, vectors, k, candidates)
-    else:
-        hits = _measure_all(state, vectors, k, labels)
-        answer = None if hits is None else Answer(hits, True, state.last_seq)
-    if answer is not None and not all(
-        matches(wanted, parse_metadata(hit.metadata)) for hits in answer.hits for hit in hits
-    ):
+    found = passing(state, vectors, k, wanted, exact=exact)
+    if found is None:
         return None
-    return answer
-
-
-def _is_few(count: int, live: int, k: int, queries: int) -> bool:
-    """Return whether measuring all items that pass is cheaper than asking the graph."""
-    breadth = breadth_for(k, live, max(count, 1))
-    # Rows are read once for all queries of a call.
-    measuring = ROW_MICROSECONDS * count * (1 + queries / 50)
-    return measuring <= queries * (GRAPH_MICROSECONDS + NEIGHBOUR_MICROSECONDS * breadth)
+    state = replace(state, last_seq=found.seq)
+    if found.candidates is not None:
+        answer = _answer_from(state, vectors, k, found.candidates)
+    else:
+        measured = _measure_all(state, vectors, k, found.labels)
+        answer = None if measured is None else Answer(measured, True, state.last_seq)
+    if answer is None or any(len(hits) < min(k, len(found.labels)) for hits in answer.hits):
+        return None
+    still_pass = all(matches(wanted, parse_metadata(hit.metadata)) for hits in answer.hits for hit in hits)
+    return answer if still_pass else None
 
 
 def _answer_from(state: IndexState, vectors: Float32Rows, k: int, candidates: Sequence[Candidates]) -> Answer | None:
     hits = _read_hits(state, vectors, k, [one.labels for one in candidates])
     return None if hits is None else Answer(hits, all(one.is_exact for one in candidates), state.last_seq)
-
-
-def _refreshed(state: IndexState) -> IndexState:
-    fresh = index_state(name=state.name)
-    if fresh.id != state.id:
-        raise IndexNotFound(state.name)
-    return fresh
 
 
 def _read_hits(

@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import orjson
-import psycopg
 from django.db import DEFAULT_DB_ALIAS, Error, connection, connections
 
 from lakehouse_site.outages import may_read_again
@@ -49,6 +48,8 @@ def _run(sql: str, params: Sequence[Any]) -> list[Any]:
         if database.vendor == "sqlite":
             text = sql.replace("{among}", "IN (SELECT value FROM json_each(%s))").replace("%s", "?")
             return list(database.connection.execute(text, params).fetchall())
-        cursor = psycopg.Cursor(database.connection)
+        from psycopg import Cursor  # Django has loaded it then; on SQLite it would delay every start
+
+        cursor = Cursor(database.connection)
         cursor.execute(sql.replace("{among}", "= ANY(%s)"), params, prepare=True, binary=True)
         return cursor.fetchall() if cursor.description else []

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from lakehouse_site.errors import TooLarge
+from lakehouse_site.errors import InvalidInput, TooLarge
 from vectors.batches import Batch, parse_batch
 from vectors.distances import DISTANCES, Distance
 from vectors.fields import Fields
-from vectors.filters import Filter, parse_filter
+from vectors.filters import Filter, parse_filter, paths
 from vectors.patches import PATCH_FIELDS, Patch, parse_patches
 from vectors.queries import INCLUDE, optional_filter
 
@@ -112,15 +112,16 @@ def parse_delete(body: object, max_items: int) -> list[str] | Filter:
     fields = Fields(body, DELETE_FIELDS)
     if fields.has("ids") and fields.has("filter"):
         fields.fault("filter", "ambiguous", "Send either ids or a filter, not both.")
-    if not fields.has("filter"):
+    elif not fields.has("filter"):
         keys = fields.keys("ids", max_items)
         fields.check()
         return keys
-    if fields.raw("filter") == {}:
-        detail = "An empty filter is every item. DELETE the index and create it anew, or name what is to go."
-        fields.fault("filter", "empty", detail)
     fields.check()
-    return parse_filter(fields.raw("filter"))
+    wanted = parse_filter(fields.raw("filter"))
+    if not paths(wanted):
+        detail = "A filter without a condition means every item. DELETE the index and create it anew, or say what goes."
+        raise InvalidInput.at("/filter", "empty", detail)
+    return wanted
 
 
 def parse_patch(body: object, max_items: int) -> list[Patch]:

@@ -18,6 +18,7 @@ from lakehouse_site.errors import InvalidInput
 from lakehouse_site.http import BinaryBody, BinaryParser, body_with_exact_integers, has_long_number
 from vectors import (
     arrow_stream,
+    batches,
     duplicates,
     indexes,
     items,
@@ -29,7 +30,7 @@ from vectors import (
     validation,
     writes,
 )
-from vectors.batches import has_huge_number
+from vectors.filters import has_huge_number
 from vectors.openapi import describes
 from vectors.pagination import IndexPagination
 from vectors.search import Hit
@@ -104,7 +105,7 @@ class AddView(VectorsView):
             batch = arrow_stream.parse_stream(body.content, state.dimension, state.distance, most)
             return Response(asdict(writes.add_items(state=state, batch=batch)))
         batch = validation.parse_add(request.data, state.dimension, state.distance, most)
-        if has_huge_number(batch):
+        if batches.has_huge_number(batch):
             batch = validation.parse_add(body_with_exact_integers(request), state.dimension, state.distance, most)
         return Response(asdict(writes.add_items(state=state, batch=batch)))
 
@@ -203,7 +204,8 @@ class ItemsView(VectorsView):
         patches = validation.parse_patch(request.data, most)
         if has_long_number(request):
             patches = validation.parse_patch(body_with_exact_integers(request), most)
-        return Response(asdict(writes.patch_items(state=state, patches=patches)))
+        limit = settings.LAKEHOUSE_MAX_BODY_BYTES
+        return Response(asdict(writes.patch_items(state=state, patches=patches, max_bytes=limit)))
 
 
 class MergeView(VectorsView):
@@ -261,7 +263,7 @@ class SnapshotView(VectorsView):
 def exact_filter(request: Request) -> Any:
     """Return the body, its filter with exact integers: orjson makes floats of those beyond 64 bits."""
     body = request.data
-    if isinstance(body, dict) and body.get("filter") and has_long_number(request):
+    if isinstance(body, dict) and has_huge_number(body.get("filter")):
         return {**body, "filter": body_with_exact_integers(request)["filter"]}
     return body
 

@@ -6,7 +6,6 @@ import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 from django.db.models import F
 from django.utils import timezone
@@ -14,9 +13,11 @@ from django.utils import timezone
 from lakehouse_site.errors import IndexNotFound
 from vectors import metadata_rows, rows
 from vectors.batches import Batch
+from vectors.filter_index import Matching
 from vectors.filters import Filter, matches, parse_metadata
+from vectors.indexes import present_state
 from vectors.models import IndexHead
-from vectors.patches import Patch, patched
+from vectors.patches import Members, Patch, patched
 from vectors.replicas import replicas
 from vectors.rows import IndexState, NewRow, StoredRow
 from vectors.transactions import run_write
@@ -110,38 +111,39 @@ def delete_matching(*, state: IndexState, wanted: Filter) -> DeleteResult:
         The index was dropped since `state` was read.
     """
     for _ in range(MAX_TRIES):
-        labels, seen_seq = replicas.matching_at(state, wanted)
-        result = run_write(partial(_delete_labels, state, labels.tolist(), seen_seq))
+        seen = replicas.matching(state, wanted)
+        result = run_write(partial(_delete_seen, state, seen))
         if result is not None:
-            replicas.written(state.id)
-            return result
-    # Others write all the time: look through the rows with the head locked.
-    result = run_write(partial(_delete_scanned, state, wanted))
+            break
+        state = present_state(state)
+    else:  # others write all the time: look through the rows with the head locked
+        result = run_write(partial(_delete_scanned, state, wanted))
     replicas.written(state.id)
     return result
 
 
-def patch_items(*, state: IndexState, patches: Sequence[Patch]) -> PatchResult:
+def patch_items(*, state: IndexState, patches: Sequence[Patch], max_bytes: int) -> PatchResult:
     """Change keys of the metadata of items, all or nothing; vectors are not touched.
 
     Raises
     ------
     IndexNotFound
         The index was dropped since `state` was read.
+    TooLarge
+        The metadata of an item would have more than `max_bytes`.
     """
-    changes: dict[str, dict[str, Any]] = {}
+    changes: dict[str, Members] = {}
     for patch in patches:
         changes.setdefault(patch.key, {}).update(patch.changes)
 
     def work() -> PatchResult:
         seq, _ = advance(state.id, state.name, len(changes))
         live = rows.live_by_key(state.id, list(changes), with_vector=False)
-        new = [
-            (key, number, patched(live[key].metadata, changes[key]))
-            for number, key in enumerate(live, start=seq - len(changes) + 1)
-        ]
-        metadata_rows.set_metadata(state.id, new)
-        return PatchResult(len(new), [key for key in changes if key not in live], seq)
+        new = {key: patched(row.metadata, changes[key], max_bytes) for key, row in live.items()}
+        changed = [(key, text) for key, text in new.items() if text != live[key].metadata]
+        first = seq - len(changes) + 1
+        metadata_rows.set_metadata(state.id, [(key, first + i, text) for i, (key, text) in enumerate(changed)])
+        return PatchResult(len(live), [key for key in changes if key not in live], seq)
 
     result = run_write(work)
     replicas.written(state.id)
@@ -200,15 +202,15 @@ def bury_items(index_id: uuid.UUID, keys: Sequence[str], after_seq: int) -> None
     change_live_count(index_id, -len(keys))
 
 
-def _delete_labels(state: IndexState, labels: list[int], seen_seq: int) -> DeleteResult | None:
-    """Delete the items with these labels; None, and nothing done, when there were writes after `seen_seq`."""
+def _delete_seen(state: IndexState, seen: Matching) -> DeleteResult | None:
+    """Delete what was seen to match; None, and nothing done, when there were writes since."""
     seq, _ = advance(state.id, state.name, 0)
-    if seq != seen_seq:
+    if seq != seen.seq:
         return None
+    labels = seen.labels.tolist()
     for start in range(0, len(labels), DELETE_ROWS):
         keys = rows.keys_of(state.id, labels[start : start + DELETE_ROWS])
-        seq, _ = advance(state.id, state.name, len(keys))
-        bury_items(state.id, keys, seq - len(keys))
+        seq = _bury_next(state, keys)
     return DeleteResult(len(labels), [], seq)
 
 
@@ -218,10 +220,16 @@ def _delete_scanned(state: IndexState, wanted: Filter) -> DeleteResult:
     while page := rows.live_after(state.id, cursor, DELETE_ROWS, with_vector=False):
         cursor = page[-1].key
         keys = [row.key for row in page if matches(wanted, parse_metadata(row.metadata))]
-        seq, _ = advance(state.id, state.name, len(keys))
-        bury_items(state.id, keys, seq - len(keys))
+        seq = _bury_next(state, keys)
         deleted += len(keys)
     return DeleteResult(deleted, [], seq)
+
+
+def _bury_next(state: IndexState, keys: Sequence[str]) -> int:
+    """Delete items with the next sequence numbers, in a transaction that holds the head; return the last of these."""
+    seq, _ = advance(state.id, state.name, len(keys))
+    bury_items(state.id, keys, seq - len(keys))
+    return seq
 
 
 def _collapse(batch: Batch) -> dict[str, Put]:

@@ -35,11 +35,11 @@ class Scenario:
 
 
 SCENARIOS = {
-    "kill": Scenario(kills.run_kills, 10),
+    "kill": Scenario(kills.run_kills, 8),
     "points": Scenario(points.run_points, 1),
     "damage": Scenario(damaged.run_damages, 1),
     "storage": Scenario(storage_faults.run_storage_faults, 1),
-    "pair": Scenario(pair.run_pair, 6),
+    "pair": Scenario(pair.run_pair, 4),
     "backup": Scenario(backup.run_backup, 1),
 }
 
@@ -53,7 +53,7 @@ def main() -> None:
     started = time.monotonic()
     with _grounds() as grounds, ThreadPoolExecutor(options.jobs) as pool:
         worlds = [(name, World(grounds, database, storage)) for name, database, storage in jobs]
-        results = list(pool.map(lambda job: _run(*job, options.rounds, seed), worlds))
+        results = list(pool.map(lambda job: _run(job[0], job[1], options.rounds, seed), worlds))
     sys.stdout.write(table(results) + f"\n{time.monotonic() - started:.0f} s, seed {seed}\n")
     for result in results:
         for trouble in result.troubles[:10]:

@@ -41,8 +41,22 @@ def run_backup(world: World, rounds: int, seed: int) -> Result:
             after = _answers(empty, queries, result)
             same = before == after
             result.expect(same, f"restored on {database}, the index answers otherwise")
+            _drop_and_collect(empty, source, result)
             result.rounds += 1
     return result
+
+
+def _drop_and_collect(restored: Site, source: Site, result: Result) -> None:
+    """What is done to the restored index leaves the files it came from alone: they are the backup of another one."""
+    before = source.objects.names(), restored.objects.names()
+    with restored.server() as server, server.client() as client:
+        for index in ("large", "small"):
+            client.delete(f"index/{index}")
+    restored.wrapped("vectors_maintain")
+    after = source.objects.names(), restored.objects.names()
+    result.expect(
+        before == after, f"dropping a restored index has deleted {[b - a for b, a in zip(before, after, strict=True)]}"
+    )
 
 
 def _fill(site: Site, rng: random.Random, result: Result) -> None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import random
+from contextlib import closing
 
 import httpx
 
 from tests.chaos.answers import check_searches, check_snapshots, listed, random_queries, recover, search
 from tests.chaos.book import create, is_fine, same_items
+from tests.chaos.restored import Restorer
 from tests.chaos.result import Result
 from tests.chaos.sites import ChaosServer, Site
 from tests.chaos.triggers import INDEXES, Case, Triggers
@@ -60,12 +61,13 @@ def run_points(world: World, rounds: int, seed: int, sample: int = len(CASES)) -
     site = world.site()
     with site.server() as server:
         life = Life(world, site, server, result, rng)
-        life.begin()
-        for _ in range(rounds):
-            chosen = set(rng.sample(CASES, sample))
-            for case in [case for case in CASES if case in chosen]:
-                life.die_at(case)
-                result.rounds += 1
+        with closing(life.restorer):
+            life.begin()
+            for _ in range(rounds):
+                chosen = set(rng.sample(CASES, sample))
+                for case in [case for case in CASES if case in chosen]:
+                    life.die_at(case)
+                    result.rounds += 1
         life.end()
     return result
 
@@ -76,6 +78,7 @@ class Life(Triggers):
     def __init__(self, world: World, site: Site, server: ChaosServer, result: Result, rng: random.Random) -> None:
         super().__init__(world, site, server, result, rng)
         self.recalls: list[float] = []
+        self.restorer = Restorer(world.empty_beside(site))
 
     def begin(self) -> None:
         with self.server.client() as client:
@@ -120,9 +123,7 @@ class Life(Triggers):
         good = check_snapshots(self.site, self.result, when)
         self.result.expect(good >= len(INDEXES), f"{when}: only {good} snapshots count")
         queries = random_queries(self.rng, 3)
-        restored = json.loads(
-            self.world.empty_beside(self.site).run_module("tests.chaos.restored", json.dumps(queries))
-        )
+        restored = self.restorer.contents(queries)
         for name in INDEXES:
             same = same_items(restored[name]["items"], stored[name])
             self.result.expect(same, f"{when}: {name} was restored with other items")

@@ -100,30 +100,15 @@ class Site:
 
     def manage(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         """Run a management command as it is, without small graphs."""
-        return run_manage(*arguments, environment=self._whole_environment(), check=check)
+        return run_manage(*arguments, environment=self.whole_environment(), check=check)
 
     def wrapped(self, *arguments: str) -> int:
         """Run a management command with small graphs and fault points; return its exit status."""
-        process = _popen([*self.wrapper, *arguments], self._whole_environment(), self.folder / "command.log")
+        process = _popen([*self.wrapper, *arguments], self.whole_environment(), self.folder / "command.log")
         try:
             return process.wait(WAIT_SECONDS)
         finally:
             end_group(process, signal.SIGKILL)
-
-    def run_module(self, module: str, *arguments: str) -> str:
-        """Run a module of the tests on this site's data; return what it printed."""
-        done = subprocess.run(
-            [sys.executable, "-m", module, *arguments],
-            cwd=ROOT,
-            env=self._whole_environment(),
-            capture_output=True,
-            text=True,
-            timeout=2 * WAIT_SECONDS,
-            check=False,
-        )
-        if done.returncode:
-            raise RuntimeError(f"{module} ended with {done.returncode}:\n{done.stdout[-2_000:]}{done.stderr[-4_000:]}")
-        return done.stdout
 
     def arm(self, point: str, count: int = 1) -> None:
         """From now on, a process of this site that passes this point for the `count`-th time kills itself."""
@@ -145,7 +130,8 @@ class Site:
                 found = connection.execute(statement.encode()).fetchall()
         return [SnapshotRow(str(row[0]).replace("-", ""), *row[1:]) for row in found]
 
-    def _whole_environment(self) -> dict[str, str]:
+    def whole_environment(self) -> dict[str, str]:
+        """Return the environment of a process on this site's data."""
         return environment_for(self.folder, self.database_url, self.environment)
 
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import random
 import threading
 import time
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +14,7 @@ import httpx
 
 from tests.chaos.answers import listed, random_queries
 from tests.chaos.book import Book, create, is_fine, same_items
+from tests.chaos.restored import Restorer
 from tests.chaos.result import Result
 from tests.chaos.sites import WAIT_SECONDS, ChaosServer, Site
 from tests.chaos.world import World
@@ -148,7 +148,8 @@ class Triggers:
             stored = {name: listed(client, name) for name in INDEXES}
         empty = self.world.empty_beside(self.site)
         self._dies_in_command(case, when, empty, "index_restore")
-        found = json.loads(empty.run_module("tests.chaos.restored", "[]"))
+        with closing(Restorer(empty)) as restorer:
+            found = restorer.contents([])
         for name in INDEXES:
             same = same_items(found[name]["items"], stored[name])
             self.result.expect(same, f"{when}: {name}, restored again, has other items")

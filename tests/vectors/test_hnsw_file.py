@@ -57,7 +57,9 @@ def test_a_file_that_was_cut_off_is_refused(tmp_path: Path, size: int) -> None:
         read_saved(path, 4, 8)
 
 
-@pytest.mark.parametrize(("offset", "form", "value"), [(16, "<Q", 21), (16, "<Q", 2**60), (48, "<i", -1), (52, "<I", 20)])
+@pytest.mark.parametrize(
+    ("offset", "form", "value"), [(16, "<Q", 21), (16, "<Q", 2**60), (48, "<i", -1), (52, "<I", 20)]
+)
 def test_a_header_that_promises_what_is_not_there_is_refused(
     tmp_path: Path, offset: int, form: str, value: int
 ) -> None:

@@ -13,6 +13,8 @@ from vectors.models import IndexHead
 from vectors.replica import Replica
 from vectors.replicas import replicas
 from vectors.rows import IndexState
+from vectors.statements import run
+from vectors.transactions import run_write
 
 pytestmark = pytest.mark.usefixtures("vectors_db", "small_graphs", "storage")
 
@@ -46,7 +48,7 @@ def loads(source: str) -> float:
 def purge_all() -> None:
     """Purge every tombstone, however young."""
     head = IndexHead.objects.get()
-    maintenance._purge_some(head.pk, head.last_seq)
+    run_write(lambda: maintenance._purge_some(head.pk, head.last_seq))
 
 
 def test_newer_rows_are_added_to_the_graph_of_the_snapshot_and_dead_ones_left_out(state: IndexState) -> None:
@@ -69,10 +71,10 @@ def test_rows_that_change_while_it_loads_are_right_in_the_end(
 ) -> None:
     add_rows("docs", DATA[60:], start=60)
     delete("docs", "i000000")
-    read, did = rows.run, []
+    did: list[int] = []
 
     def interfere(sql: str, params: Any) -> Any:
-        found = read(sql, params)
+        found = run(sql, params)
         if sql in (rows._DEAD, rows._LABELS, rows._OF_LABELS) and len(did) < 3:
             did.append(len(did))
             key = f"i00001{len(did)}"
@@ -99,14 +101,14 @@ def test_tombstones_purged_between_two_reads_of_a_load_are_not_taken_for_alive(
     state: IndexState, monkeypatch: pytest.MonkeyPatch, statement: int
 ) -> None:
     delete("docs", "i000000", "i000001")
-    read, count = rows.run, [0]
+    count = [0]
 
     def purge_before(sql: str, params: Any) -> Any:
         if sql in (rows._LABELS, rows._DEAD):
             count[0] += 1
             if count[0] == statement:
                 purge_all()
-        return read(sql, params)
+        return run(sql, params)
 
     replica = Replica(now())
     state = now()
@@ -235,5 +237,5 @@ def test_an_index_made_anew_under_the_name_never_sees_the_old_graph(state: Index
     answer = find("docs", DATA[30], k=10)
 
     assert answer.is_exact
-    assert [hit.key for hit in answer.hits[0]][0] == "n000000"
+    assert answer.hits[0][0].key == "n000000"
     assert len(answer.hits[0]) == 5

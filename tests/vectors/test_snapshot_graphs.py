@@ -101,9 +101,7 @@ def test_a_damaged_snapshot_is_marked_and_the_one_before_is_used(
 
 
 @pytest.mark.parametrize("damage", ["missing", "empty", "cut", "longer", "something else", "of another index"])
-def test_without_any_good_snapshot_rows_are_enough(
-    state: IndexState, storage: FileSystemStorage, damage: str
-) -> None:
+def test_without_any_good_snapshot_rows_are_enough(state: IndexState, storage: FileSystemStorage, damage: str) -> None:
     (snapshot,) = Snapshot.objects.all()
     path = path_of(storage, snapshot)
     data = path.read_bytes()
@@ -213,9 +211,7 @@ def test_a_full_disk_here_is_no_damage_there(
     assert Snapshot.objects.get().status == Status.VERIFIED
 
 
-def test_a_data_directory_that_is_gone_costs_no_answer(
-    state: IndexState, settings: Settings, tmp_path: Path
-) -> None:
+def test_a_data_directory_that_is_gone_costs_no_answer(state: IndexState, settings: Settings, tmp_path: Path) -> None:
     settings.LAKEHOUSE_DATA_DIR = tmp_path / "gone"
 
     assert_answers_are_right()
@@ -252,9 +248,7 @@ def test_the_graph_of_an_older_generation_is_passed_over(state: IndexState) -> N
     assert size_of_newest(indexes.index_state(name="docs"))
 
 
-def test_a_snapshot_without_a_graph_is_not_read(
-    storage: FileSystemStorage, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_snapshot_without_a_graph_is_not_read(storage: FileSystemStorage, monkeypatch: pytest.MonkeyPatch) -> None:
     make_index(dimension=8)
     add_rows("docs", DATA[:10])
     publish()

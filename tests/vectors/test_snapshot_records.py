@@ -131,7 +131,9 @@ def test_an_index_dropped_meanwhile_has_no_snapshot_and_its_file_may_go_at_once(
 def test_the_head_is_locked_while_a_snapshot_comes_to_count(state: IndexState) -> None:
     snapshot = announce(state)
 
-    with CaptureQueriesContext(connection, ) as queries:
+    with CaptureQueriesContext(
+        connection,
+    ) as queries:
         snapshot_records.accept(snapshot, state.name)
 
     if connection.vendor != "sqlite":
