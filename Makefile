@@ -26,7 +26,7 @@ MANAGE_APART := env -u DATABASE_URL LAKEHOUSE_DATA_DIR=$(VENV)/checks $(BIN)/pyt
 PYTEST_ARGS ?= -n auto --dist worksteal
 
 .DEFAULT_GOAL := help
-.PHONY: help up install install-dev serve test test-postgres chaos lint schema lock
+.PHONY: help up install install-dev serve test test-postgres chaos bench stress lint schema lock
 
 help: ## List these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -61,6 +61,12 @@ test-postgres: install-dev ## The same suite on a Postgres that the tests start 
 
 chaos: install-dev ## Kill servers, damage files, break storages and count what is lost; a few minutes, and a table
 	@$(BIN)/python -m tests.chaos $(CHAOS_ARGS)
+
+bench: install-dev ## Measure this service beside hnswlib, Chroma, pgvector and others; BENCH_ARGS=--quick is short
+	@$(BIN)/python -m benchmarks.run $(BENCH_ARGS)
+
+stress: install ## Write, search, merge and delete with several clients at once, then check every item
+	@$(BIN)/python manage.py stress $(STRESS_ARGS)
 
 lint: install-dev ## ruff, mypy, missing migrations, Django's checks, the OpenAPI file
 	@$(BIN)/ruff check .

@@ -59,8 +59,9 @@ class Search(APIView):
     renderer_classes = (Renderer,)
 
     def post(self, request: Request) -> Response:
-        vector = np.array(request.data["vector"], np.float32)
-        labels, distances = Held.index.knn_query(vector, k=request.data["k"], num_threads=1)
+        body: Any = request.data
+        vector = np.array(body["vector"], np.float32)
+        labels, distances = Held.index.knn_query(vector, k=body["k"], num_threads=1)
         pairs = zip(labels[0].tolist(), distances[0].tolist(), strict=True)
         return Response({"results": [{"id": Held.keys[i], "distance": d} for i, d in pairs]})
 

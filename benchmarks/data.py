@@ -65,7 +65,8 @@ def nearest(vectors: Float32s, queries: Float32s, k: int) -> NDArray[np.int64]:
 
 
 def normalised(vectors: Float32s) -> Float32s:
-    return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+    unit: Float32s = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+    return unit
 
 
 def load(folder: Path, count: int | None = None) -> Data:

@@ -133,7 +133,7 @@ def add_over_http(data: Data, connection: Connection, name: str, bodies: list[by
     started = time.perf_counter()
     for body in bodies:
         connection.post(f"/v1/vectors/index/{name}/add", body)
-    return data.count / (time.perf_counter() - started)
+    return float(data.count / (time.perf_counter() - started))
 
 
 def let_graph_grow(connection: Connection, name: str, search: bytes, count: int) -> None:

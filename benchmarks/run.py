@@ -11,7 +11,6 @@ import json
 import os
 import platform
 import signal
-import sys
 import tempfile
 import time
 from collections.abc import Sequence
@@ -33,6 +32,7 @@ from benchmarks.teams import Stored, assemble
 NAMES = tuple(contender.name for contender in CONTENDERS)
 REAL_COUNT = 20_000
 SEEDED_DIMENSION = 768
+INTERRUPTED = "The run was interrupted: what stands here is not all."
 
 
 def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
@@ -106,7 +106,7 @@ def run(options: argparse.Namespace) -> Results:
                 bench.say(f"{part} ...")
                 PARTS[part](bench)
         except KeyboardInterrupt:
-            bench.results.note("The run was interrupted: what stands here is not all.")
+            bench.results.note(INTERRUPTED)
         bench.results.facts["took"] = f"{time.monotonic() - started:.0f} s"
         return bench.results
 
@@ -127,22 +127,20 @@ def _facts(bench: Bench) -> dict[str, str]:
         "seeded data": bench.seeded.data.title,
         "rounds": f"{bench.plan.rounds}, loads of {bench.plan.seconds} s",
         "recall@10 compared at": f"at least {bench.plan.target}",
+        "clients": "processes over loopback with one connection each; threads where a library runs in process",
         "the service": f"SQLite, synchronous=FULL, granian {version('granian')} with 4 threads, defaults throughout",
         **{team.title: team.release for team in bench.teams.values() if not team.title.startswith("this service")},
     }
 
 
-def _end(number: int, frame: object) -> NoReturn:
-    raise SystemExit(128 + number)
+def _interrupt(number: int, frame: object) -> NoReturn:
+    raise KeyboardInterrupt
 
 
 def main() -> None:
     options = parse()
-    signal.signal(signal.SIGTERM, _end)
-    try:
-        results = run(options)
-    except KeyboardInterrupt:
-        sys.exit(130)
+    signal.signal(signal.SIGTERM, _interrupt)
+    results = run(options)
     text = markdown(results)
     print(text)
     if options.markdown is not None:
@@ -151,6 +149,8 @@ def main() -> None:
         options.json.write_text(json.dumps(as_json(results), indent=2) + "\n")
     if options.chart is not None:
         options.chart.write_text(chart(results))
+    if INTERRUPTED in results.notes:
+        raise SystemExit(130)
 
 
 if __name__ == "__main__":

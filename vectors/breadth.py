@@ -18,6 +18,9 @@ DEVIATIONS = 2
 """A filtered search asks for as many neighbours as should hold k that pass and this many standard deviations more: then
 one search in 25 has to ask again."""
 
+WIDENING = 1.2
+"""And so many times more than that: the last of the neighbours a graph names are the least reliable."""
+
 MIN_STEP, MAX_STEP = 2, 8
 ROW_MICROSECONDS = 4
 GRAPH_MICROSECONDS, NEIGHBOUR_MICROSECONDS = 300, 2
@@ -27,7 +30,7 @@ only decide by which of two ways a filtered search goes, so another machine's wo
 
 def breadth_for(k: int, live: int, count: int) -> int:
     """Return how many neighbours to ask for where `count` of `live` items pass and k of them are wanted."""
-    return int((k + DEVIATIONS * k**0.5) * live / max(count, 1))
+    return int(WIDENING * (k + DEVIATIONS * k**0.5) * live / max(count, 1))
 
 
 def is_few(count: int, live: int, k: int, queries: int) -> bool:

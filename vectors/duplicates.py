@@ -2,20 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from lakehouse_site.errors import TooLarge
 from vectors.contents import pages
 from vectors.distances import Float32Rows
-from vectors.queries import MAX_K, Query
+from vectors.indexes import present_state
+from vectors.queries import Query
 from vectors.replicas import replicas
 from vectors.rows import IndexState
-from vectors.search import Hit, search_index
+from vectors.search import search_index
+from vectors.tail import Labels
 
-FIRST_K = 8
-"""Neighbours looked at first; where all of them are within the distance, there may be more, and more are looked at."""
+AT_ONCE = 128
+"""Items looked at in one go: while a graph answers, rows that wait for it, and searches behind them, wait."""
+
+FIRST_K, MORE_K = 8, 64
+"""Neighbours looked at first, and where all of these are within the distance. No further: 64 links to the nearest hold
+a group together, and a distance within which most items lie would make n² of them."""
+
+MAX_ITEMS_OF_A_CALL = 50_000
+"""Of an index that is looked through while an HTTP caller waits: some ten seconds. The command has no limit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +45,11 @@ class Duplicates:
 
 
 def find_duplicates(
-    *, state: IndexState, threshold: float, progress: Callable[[int], None] = lambda items: None
+    *,
+    state: IndexState,
+    threshold: float,
+    max_items: int | None = None,
+    progress: Callable[[int], None] = lambda items: None,
 ) -> Duplicates:
     """Return the groups of items of which each is within `threshold` of another one of the group.
 
@@ -46,28 +60,41 @@ def find_duplicates(
     ------
     IndexNotFound
         The index was dropped meanwhile.
+    TooLarge
+        It has more than `max_items`.
     """
+    if max_items is not None and state.live_count > max_items:
+        raise TooLarge(
+            f"{state.live_count} items are more than the {max_items} that one call looks through. "
+            f"Run: manage.py index_duplicates {state.name} --threshold {threshold}"
+        )
     links = _Links()
     scanned = 0
     for page in pages(state):
         vectors = np.frombuffer(page.vectors, "<f4").reshape(len(page.keys), -1)
-        closest = replicas.current(state).closest_other(vectors, page.labels)
-        for position in np.flatnonzero(closest <= threshold + _rounding(threshold)).tolist():
-            for hit in _within(state, vectors[position : position + 1], threshold):
-                links.join(page.keys[position], hit.key, hit.distance)
+        for start in range(0, len(vectors), AT_ONCE):
+            part = slice(start, start + AT_ONCE)
+            _link(state, threshold, page.keys[part], page.labels[part], vectors[part], links)
+            progress(len(page.keys[part]))
         scanned += len(page.keys)
-        progress(len(page.keys))
+    present_state(state)  # a drop meanwhile would have cut it short
     return Duplicates(links.groups(), scanned)
 
 
-def _within(state: IndexState, vector: Float32Rows, threshold: float) -> list[Hit]:
-    k = FIRST_K
-    while True:
-        query = Query(vector, k=k, max_distance=threshold, include=frozenset())
-        (hits,) = search_index(state=state, query=query).hits
-        if len(hits) < k or k == MAX_K:
-            return hits
-        k = min(MAX_K, 8 * k)
+def _link(
+    state: IndexState, threshold: float, keys: Sequence[str], labels: Labels, vectors: Float32Rows, links: _Links
+) -> None:
+    closest = replicas.current(state).closest_other(vectors, labels)
+    waiting = np.flatnonzero(closest <= threshold + _rounding(threshold)).tolist()
+    for k in (FIRST_K, MORE_K):
+        if not waiting:
+            return
+        query = Query(vectors[waiting], is_batch=True, k=k, max_distance=threshold, include=frozenset())
+        found = search_index(state=state, query=query).hits
+        for position, hits in zip(waiting, found, strict=True):
+            for hit in hits:
+                links.join(keys[position], hit.key, hit.distance)
+        waiting = [position for position, hits in zip(waiting, found, strict=True) if len(hits) == k]
 
 
 def _rounding(threshold: float) -> float:
@@ -85,11 +112,9 @@ class _Links:
     def join(self, one: str, other: str, distance: float) -> None:
         if one == other:
             return
-        roots = sorted({self._root(one), self._root(other)})
-        far = max(distance, *(self._far.get(root, 0.0) for root in roots))
-        for root in roots:
-            self._parent[root] = roots[0]
-        self._far[roots[0]] = far
+        first, second = sorted((self._root(one), self._root(other)))
+        self._parent[second] = first
+        self._far[first] = max(distance, self._far.get(first, distance), self._far.get(second, distance))
 
     def groups(self) -> list[Group]:
         members: dict[str, list[str]] = {}

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from django.db import Error, IntegrityError
@@ -12,8 +12,9 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from lakehouse_site.errors import IndexExists, IndexNotFound, Unavailable
-from vectors import rows, snapshot_records
+from vectors import recall_records, rows, snapshot_records
 from vectors.models import IndexHead, VectorIndex
+from vectors.recall_records import Recall
 from vectors.replicas import replicas
 from vectors.rows import IndexState
 from vectors.snapshot_records import SnapshotInfo
@@ -22,6 +23,9 @@ from vectors.transactions import run_write
 from vectors.validation import NAME, NewIndex
 
 logger = logging.getLogger(__name__)
+
+MIN_RECALL = 0.95
+"""Below it an index warns."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +43,8 @@ class IndexInfo:
     created_at: datetime
     updated_at: datetime
     snapshot: SnapshotInfo | None = None
+    recall: Recall | None = None
+    warnings: list[str] = field(default_factory=list)
 
 
 def create_index(*, new: NewIndex) -> IndexInfo:
@@ -151,12 +157,13 @@ def list_indexes() -> QuerySet[VectorIndex]:
 
 
 def describe_all(indexes: Sequence[VectorIndex]) -> list[IndexInfo]:
-    """Return what is told of these indexes."""
-    snapshots = snapshot_records.infos([index.pk for index in indexes])
-    return [_describe(index, snapshots.get(index.pk)) for index in indexes]
+    """Return what is told of these indexes; one query for their snapshots and one for their measurements of recall."""
+    ids = [index.pk for index in indexes]
+    snapshots, recalls = snapshot_records.infos(ids), recall_records.latest(ids)
+    return [_describe(index, snapshots.get(index.pk), recalls.get(index.pk)) for index in indexes]
 
 
-def _describe(index: VectorIndex, snapshot: SnapshotInfo | None) -> IndexInfo:
+def _describe(index: VectorIndex, snapshot: SnapshotInfo | None, recall: Recall | None) -> IndexInfo:
     return IndexInfo(
         name=index.name,
         dimension=index.dimension,
@@ -169,4 +176,18 @@ def _describe(index: VectorIndex, snapshot: SnapshotInfo | None) -> IndexInfo:
         created_at=index.created_at,
         updated_at=index.head.updated_at,
         snapshot=snapshot,
+        recall=recall,
+        warnings=list(_warnings(index, snapshot, recall)),
     )
+
+
+def _warnings(index: VectorIndex, snapshot: SnapshotInfo | None, recall: Recall | None) -> Iterator[str]:
+    if recall is not None and recall.recall < MIN_RECALL:
+        yield (
+            f"Searches found {recall.recall:.3f} of the true neighbours when that was last measured "
+            f"({recall.measured_at:%Y-%m-%d %H:%M} UTC). Rebuild the graph (manage.py index_rebuild {index.name}), "
+            f"or merge into an index with an ef_search above {index.ef_search}; exact: true misses nothing meanwhile. "
+            f"Then measure again (manage.py index_recall {index.name})."
+        )
+    if snapshot is not None and snapshot.error:
+        yield f"The last snapshot failed: {snapshot.error} The items are safe in the database; it will be tried again."

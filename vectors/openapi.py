@@ -47,7 +47,7 @@ _FILTER: Schema = {
     "nullable": True,
     "additionalProperties": True,
     "description": 'Which items count, for example {"lang": "en", "year": {"$gte": 2020}}; '
-    "docs/reference/http-api.md tells the language.",
+    "docs/reference/filters.md tells the language.",
 }
 _MMR = _object(
     {
@@ -107,6 +107,9 @@ _SNAPSHOT = _object(
         "error": {**_STRING, "nullable": True, "description": "What went wrong since; the data are safe in the rows."},
     }
 )
+_RECALL = _object(
+    {"recall": _NUMBER, "num": _INTEGER, "k": _INTEGER, "ann_ms": _NUMBER, "exact_ms": _NUMBER, "measured_at": _TIME}
+)
 _INFO = _object(
     {
         "name": _NAME,
@@ -120,6 +123,8 @@ _INFO = _object(
         "created_at": _TIME,
         "updated_at": _TIME,
         "snapshot": {**_SNAPSHOT, "nullable": True},
+        "recall": {**_RECALL, "nullable": True, "description": "The last measurement."},
+        "warnings": {**_list(_STRING), "description": "What is wrong with the index, and what to do."},
     }
 )
 _ITEM = _object({"id": _KEY, "metadata": _METADATA, "vector": _NUMBERS}, ["id"])
@@ -127,9 +132,8 @@ _HIT = _object(
     {"id": _KEY, "distance": {"type": "number"}, "metadata": _METADATA, "vector": _NUMBERS}, ["id", "distance"]
 )
 _URI: Schema = {"type": "string", "format": "uri", "nullable": True}
-_RECALL_WANTED = _object({"num": _within(1, queries.MAX_QUERIES, 25), "k": _within(1, queries.MAX_K, 10)}, [])
-_RECALL = _object(
-    {"recall": _NUMBER, "num": _INTEGER, "k": _INTEGER, "ann_ms": _NUMBER, "exact_ms": _NUMBER, "measured_at": _TIME}
+_RECALL_WANTED = _object(
+    {"num": _within(1, queries.MAX_QUERIES, queries.DEFAULT_NUM), "k": _within(1, queries.MAX_K, 10)}, []
 )
 _MERGED = _object(
     {"source": _NAME, "dest": _NAME}

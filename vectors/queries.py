@@ -18,6 +18,9 @@ MAX_QUERIES = 1_000
 MAX_HITS = 100_000
 """Limit of `k` times the number of query vectors: what one answer may have to hold."""
 
+DEFAULT_NUM, MAX_RECALL_HITS = 25, 10_000
+"""Of a measurement of recall, each query of which is also answered by reading every row."""
+
 INCLUDE = ("metadata", "vector")
 
 TARGET_FIELDS = ("vector", "vectors", "vector_b64", "id")
@@ -114,9 +117,12 @@ def finish_multi_search(fields: Fields, dimension: int, distance: Distance) -> Q
 def parse_recall(body: object) -> tuple[int, int]:
     """Return the number of queries and of neighbours of ``POST /index/{name}/recall``."""
     fields = Fields(body, RECALL_FIELDS)
-    found = fields.integer("num", 1, MAX_QUERIES, 25), fields.integer("k", 1, MAX_K, DEFAULT_K)
+    num, k = fields.integer("num", 1, MAX_QUERIES, DEFAULT_NUM), fields.integer("k", 1, MAX_K, DEFAULT_K)
+    if num * k > MAX_RECALL_HITS and not fields.faults:
+        detail = f"{num} vectors with k = {k} are more than the {MAX_RECALL_HITS} neighbours of one measurement."
+        fields.fault("num", "too_many", detail)
     fields.check()
-    return found
+    return num, k
 
 
 def parse_duplicates(body: object) -> float:

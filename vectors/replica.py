@@ -73,7 +73,13 @@ class Replica:
             if self.applied_seq == 0:
                 self._good = self._load(state)
             elif self.applied_seq < state.last_seq:
-                self._good = self._follow(state, *self._good)
+                try:
+                    self._good = self._follow(state, *self._good)
+                except Error:
+                    raise
+                except BaseException:
+                    self._good = _empty(state), 0  # half of a page may be applied
+                    raise
                 self.changed_at = time.monotonic()
             return self.graph
 
@@ -88,12 +94,11 @@ class Replica:
         graph, source = self._from_snapshot(state), "snapshot"
         if graph is None:
             graph, source = self.from_rows(state), "rows"
-        # An item that changed while it was loaded has moved past the rows that were read, and was in none of them.
-        good = self._apply((graph, state.last_seq), state.last_seq)
         metrics.GRAPH_LOADS.labels(source).inc()
         facts = {"index": self.name, "items": len(graph), "source": source}
         logger.info("index loaded", extra=facts | {"seconds": time.perf_counter() - started})
-        return good
+        # An item that changed while it was loaded has moved past the rows that were read, and was in none of them.
+        return self._follow(state, graph, state.last_seq)
 
     def from_rows(self, state: IndexState) -> SearchGraph:
         """Return a new graph with everything up to `state.last_seq`, of rows alone."""
@@ -115,13 +120,7 @@ class Replica:
     def _follow(self, state: IndexState, graph: SearchGraph, applied_seq: int) -> tuple[SearchGraph, int]:
         if applied_seq < state.tombstone_floor:
             return self._load(state)
-        try:
-            good = self._apply((graph, applied_seq), state.last_seq)
-        except Error:
-            raise
-        except BaseException:
-            self._good = _empty(state), 0  # half of a page may be applied
-            raise
+        good = self._apply((graph, applied_seq), state.last_seq)
         now = rows.read_state(self.name)
         if now is None or now.id != self.index_id:
             raise IndexNotFound(self.name)

@@ -245,7 +245,8 @@ class DuplicatesView(VectorsView):
     def post(self, request: Request, name: str) -> Response:
         threshold = queries.parse_duplicates(request.data)
         state = indexes.index_state(name=name)
-        return Response(asdict(duplicates.find_duplicates(state=state, threshold=threshold)))
+        most = duplicates.MAX_ITEMS_OF_A_CALL
+        return Response(asdict(duplicates.find_duplicates(state=state, threshold=threshold, max_items=most)))
 
 
 class SnapshotView(VectorsView):

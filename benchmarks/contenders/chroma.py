@@ -8,6 +8,8 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+import orjson
+
 from benchmarks.children import Child, free_port, is_listening
 from benchmarks.contenders.catalogue import Served
 from benchmarks.data import Data, Float32s, K
@@ -19,7 +21,7 @@ API = "/api/v2/tenants/default_tenant/databases/default_database/collections"
 def serve(stack: ExitStack, folder: Path, python: Path) -> Served:
     port = free_port()
     program = python.with_name("chroma")
-    command = [program, "run", "--path", folder / "data", "--host", "127.0.0.1", "--port", str(port)]
+    command: list[str | Path] = [program, "run", "--path", folder / "data", "--host", "127.0.0.1", "--port", str(port)]
     environment = {**os.environ, "ANONYMIZED_TELEMETRY": "False"}
     child = Child(command, folder=folder, environment=environment, log=folder / "log")
     stack.callback(child.stop)
@@ -55,7 +57,7 @@ class Chroma:
 
     def batch(self, data: Data, low: int, high: int) -> Any:
         fields = {"ids": data.keys[low:high], "embeddings": data.vectors[low:high].tolist()}
-        return json.dumps({**fields, "metadatas": [_flat(one) for one in data.metadata[low:high]]}).encode()
+        return orjson.dumps({**fields, "metadatas": [_flat(one) for one in data.metadata[low:high]]})
 
     def add(self, name: str, batch: Any) -> None:
         self._http.ask(message("POST", f"{self._paths[name]}/add", batch))

@@ -13,8 +13,8 @@ PARTS: dict[str, Callable[[Bench], None]] = {
     "search": searches.run_search,
     "batched": searches.run_batched,
     "filtered": searches.run_filtered,
-    "seeded": searches.run_seeded,
     "merge": merges.run_merge,
     "mixed": mixed.run_mixed,
     "restart": big.run_big,
+    "seeded": searches.run_seeded,
 }

@@ -12,6 +12,7 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 from tests.chaos.sites import WAIT_SECONDS, Site
@@ -42,7 +43,7 @@ class Restorer:
         pipes.stdin.flush()
         line = pipes.stdout.readline()
         if not line:
-            raise RuntimeError(f"The restore failed: {self._log.name}")
+            raise RuntimeError(f"The restore failed:\n{Path(self._log.name).read_text()[-2_000:]}")
         return dict(json.loads(line))
 
     def close(self) -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import time
 from typing import Any
 
 import pytest
@@ -218,8 +219,77 @@ def test_order_is_total_within_a_type_only(metadata: dict[str, Any] | None, valu
         assert not any(passes(name) for name in ("$lt", "$lte", "$gt", "$gte"))
 
 
-@given(JSON, JSON)
-def test_the_key_of_a_filter_says_what_it_asks(one: Any, other: Any) -> None:
-    same = identity(one) == identity(other)
+@given(JSON, JSON, METADATA)
+def test_filters_with_one_key_are_true_of_the_same_items(one: Any, other: Any, metadata: dict[str, Any] | None) -> None:
+    first, second = parse_filter({"a": [one]}), parse_filter({"a": [other]})
 
-    assert (key_of(parse_filter({"a": [one]})) == key_of(parse_filter({"a": [other]}))) is same
+    assert key_of(first) == key_of(parse_filter({"a": [one]}))
+    if identity(one) != identity(other):
+        assert key_of(first) != key_of(second)
+
+
+def test_the_key_of_a_filter_is_short_and_tells_what_it_asks() -> None:
+    bodies: list[dict[str, Any]] = [
+        {}, {"a": 1}, {"a": True}, {"a": "1"}, {"a": [1]}, {"b": 1}, {"a": {"$gt": 1}}, {"a": {"$ne": 1}},
+        {"a": 10**30}, {"a": 1e30}, {"a": {"$in": ["x" * 100_000]}}, {"a": {"$in": ["x" * 100_001]}},
+        {"$or": [{"a": 1}, {"b": 1}]}, {"$and": [{"a": 1}, {"b": 1}]}, {"$not": {"a": 1, "b": 1}},
+    ]  # fmt: skip
+
+    keys = [key_of(parse_filter(body)) for body in bodies]
+
+    assert len(set(keys)) == len(keys)
+    assert all(len(repr(key)) < 300 for key in keys)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "pointer", "code"),
+    [
+        ({"$or": [1] * 10_000_000}, "/filter", "too_many"),
+        ({"$or": [{}] * 1_000_000}, "/filter", "too_many"),
+        ({"a": {f"$x{i}": 1 for i in range(100_000)}}, "/filter", "too_many"),
+        ({f"${i}": 1 for i in range(100_000)}, "/filter", "too_many"),
+        ({"a" * 1_000_000: {f"$x{i}": 1 for i in range(500)}}, "/filter/" + "a" * filters.MAX_PATH_LENGTH, "path"),
+        ({"a": [1] * 2_000_000}, "/filter/a", "too_large"),
+        ({"a": {"$in": ["é" * 3_000] * 1_000}}, "/filter/a/$in", "too_large"),
+    ],
+    ids=["elements", "empty", "operators", "keys", "path", "array", "strings"],
+)
+def test_an_enormous_filter_is_refused_at_once(wanted: Any, pointer: str, code: str) -> None:
+    started = time.thread_time()
+    with pytest.raises(InvalidInput) as caught:
+        parse_filter(wanted)
+
+    assert (caught.value.faults[-1].pointer, caught.value.faults[-1].code) == (pointer, code)
+    assert sum(len(fault.pointer) + len(fault.detail) for fault in caught.value.faults) < 100_000
+    assert time.thread_time() - started < 2
+
+
+def test_a_filter_of_the_largest_size_is_taken() -> None:
+    choices = {"a": {"$in": ["é" * 500] * filter_operators.MAX_CHOICES}}
+    conditions = {"$or": [{f"k{i % filters.MAX_KEYS}": {"$not": {"$gt": i}}} for i in range(filters.MAX_CONDITIONS)]}
+
+    assert not matches(parse_filter(choices), ITEM)
+    assert matches(parse_filter(conditions), ITEM)
+
+
+@pytest.mark.parametrize(
+    ("body", "is_huge"),
+    [
+        (None, False),
+        ({"a": [1, {"b": 2.5}], "c": "1e30"}, False),
+        ({"a": 1e18}, False),
+        ({"a": {"$in": [1, [1e30]]}}, True),
+        ({"$or": [{"a": -1e19}]}, True),
+    ],
+)
+def test_only_floats_that_may_have_been_integers_are_huge(body: object, is_huge: bool) -> None:
+    assert filters.has_huge_number(body) is is_huge
+
+
+def test_what_makes_a_filter_slow_is_bounded_by_the_metadata_not_by_their_identities() -> None:
+    wide = {"a": list(range(300_000)), "b": [[i] * 3 for i in range(50_000)]}
+    started = time.thread_time()
+
+    assert matches(parse_filter({"a": 299_999, "b": [[7, 7, 7], 1]} | {"$not": {"b": {"$contains": 7}}}), wide) is False
+    assert matches(parse_filter({"b": [7, 7, 7]}), wide)
+    assert time.thread_time() - started < 5

@@ -239,3 +239,31 @@ def test_an_index_made_anew_under_the_name_never_sees_the_old_graph(state: Index
     assert answer.is_exact
     assert answer.hits[0][0].key == "n000000"
     assert len(answer.hits[0]) == 5
+
+
+@pytest.mark.parametrize("source", ["snapshot", "rows"])
+def test_an_item_that_changes_and_one_that_is_purged_while_it_loads_are_right_at_once(
+    state: IndexState, storage: FileSystemStorage, monkeypatch: pytest.MonkeyPatch, source: str
+) -> None:
+    if source == "rows":
+        monkeypatch.setattr(storage, "open", lambda *_: (_ for _ in ()).throw(ConnectionError("no route")))
+    replica = Replica(state)
+    replica.page_rows = 7
+    done: list[int] = []
+
+    def interfere(sql: str, params: Any) -> Any:
+        found = run(sql, params)
+        if not done and sql in (rows._LABELS, rows._CHANGES):
+            done.append(1)
+            add("docs", [{"id": "i000001", "vector": DATA[80].tolist()}])
+            delete("docs", "i000002")
+            purge_all()
+            add("docs", [{"id": "i000003", "vector": DATA[81].tolist()}])
+        return found
+
+    monkeypatch.setattr(rows, "run", interfere)
+    replica.catch_up(state)
+
+    assert done
+    assert labels_of(replica) == [1, *range(5, 61), 61, 63]
+    assert replica.applied_seq == 63

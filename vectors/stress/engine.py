@@ -52,10 +52,15 @@ def run_stress(
     ------
     LakehouseClientError
         The main index cannot be made: nothing was done.
+    RuntimeError
+        Nobody answers at `url`.
     """
     clock, record = Clock(say), Record()
     with ExitStack() as stack:
         client = stack.enter_context(Client(url, token))
+        # By one try: to wait for a server that is not there helps nobody.
+        if not client.health():
+            raise RuntimeError(f"{url} does not answer.")
         with clock.phase("create"):
             client.create_index(plan.main, plan.dimension)
         own = [stack.enter_context(Client(url, token)) for _ in range(plan.coordinators)]

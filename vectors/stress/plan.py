@@ -30,13 +30,17 @@ class StressPlan:
     dimension: int = 64
     seed: int = 0
     batch: int = 250
-    searches: int = 100
     merges: int = 3
     prefix: str = field(default_factory=fresh_prefix)
 
     @property
     def main(self) -> str:
         return f"{self.prefix}-main"
+
+    @property
+    def searches(self) -> int:
+        """How often each searches in a phase of searching."""
+        return min(100, max(10, self.items // 10))
 
     @property
     def merge_items(self) -> int:

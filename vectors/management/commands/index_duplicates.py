@@ -1,0 +1,33 @@
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+from django.core.management.base import CommandParser
+
+from vectors.duplicates import find_duplicates
+from vectors.indexes import index_state
+from vectors.management.base import IndexCommand
+from vectors.management.progress import progress_bar
+from vectors.queries import parse_duplicates
+
+
+class Command(IndexCommand):
+    help = "List groups of near-duplicates: items of a vector index within a distance of another one of the group."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        super().add_arguments(parser)
+        parser.add_argument("name", metavar="NAME")
+        parser.add_argument("--threshold", type=float, required=True, help="the distance up to which they are alike")
+
+    def run(self, **options: Any) -> None:
+        name = options["name"]
+        threshold = parse_duplicates({"threshold": options["threshold"]})
+        state = index_state(name=name)
+        with progress_bar(state.live_count, "items") as progress:
+            found = find_duplicates(state=state, threshold=threshold, progress=progress)
+        # Ids may hold anything, so they are quoted: one line is one group.
+        lines = [f"{group.max_distance:.6f}  {'  '.join(map(ascii, group.ids))}" for group in found.groups]
+        alike = sum(len(group.ids) for group in found.groups)
+        lines.append(f"{name}: {len(found.groups)} groups with {alike} of {found.scanned} items.")
+        self.answer({"index": name, **asdict(found)}, "\n".join(lines), as_json=options["as_json"])
