@@ -105,5 +105,5 @@ def _kind(table: Table, row: str) -> str:
     return "service" if row.startswith("this service") else "bar"
 
 
-def _short(text: str, most: int = 96) -> str:
+def _short(text: str, most: int = 84) -> str:
     return text if len(text) <= most else text[: most - 1] + "…"

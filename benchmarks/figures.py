@@ -63,10 +63,15 @@ class Table:
         return list(dict.fromkeys(column for cells in self.cells.values() for column in cells))
 
     def ratio(self, row: str, column: str, to: str | None) -> float | None:
-        """Return how this cell compares with the one in row `to`, None where either is missing."""
+        """Return how this cell compares with the one in row `to`, None where either is missing.
+
+        Round by round where both have all rounds: what else the machine did then, both have felt.
+        """
         mine, other = self.cells.get(row, {}).get(column), self.cells.get(to or "", {}).get(column)
         if mine is None or other is None or not other.median:
             return None
+        if len(mine.values) == len(other.values) and all(other.values):
+            return statistics.median(a / b for a, b in zip(mine.values, other.values, strict=True))
         return mine.median / other.median
 
 

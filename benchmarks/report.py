@@ -82,7 +82,7 @@ def markdown(results: Results) -> str:
     lines += [
         "Medians of the rounds (fastest and slowest in brackets); contenders took turns in one run. " + noise(results)
     ]
-    lines += ["Compare ratios, not numbers from different machines.", ""]
+    lines += ["Compare ratios, which are medians of the rounds' own, not numbers from different machines.", ""]
     for table in results.tables.values():
         better = "more" if table.more_is_better else "less"
         lines += [f"## {table.title[0].upper()}{table.title[1:]}", "", f"In {table.unit}; {better} is better.", ""]

@@ -118,7 +118,8 @@ class Team:
         return self._take(1)[0]
 
     def create(self, name: str, stored: Stored, *, indexed: bool = False) -> None:
-        self.first.ask("create", name=name, dimension=stored.data.dimension, indexed=indexed)
+        dimension = stored.data.dimension
+        self.first.ask("create", name=name, dimension=dimension, indexed=indexed, effort=self.effort)
 
     def drop(self, name: str) -> None:
         self.first.ask("drop", name=name)
@@ -141,19 +142,6 @@ class Team:
         self.first.ask("finish", name=name)
         quiet_seconds = settle(self.served.pid or self.first.pid, step_seconds=self.settle_step)
         return time.perf_counter() - started - quiet_seconds
-
-    def tune_to(self, name: str, stored: Stored, true: Sequence[set[str]], target: float) -> float:
-        """Choose the first effort at which the recall is `target`, or else the last; return the recall."""
-        found = 0.0
-        for effort in self.contender.efforts:
-            self.effort = effort
-            self.first.ask("tune", name=name, effort=effort)
-            if self.contender.tunes_anew and effort != self.contender.efforts[0]:
-                self.finish(name)
-            found = self.recall(name, stored, true)
-            if found >= target:
-                break
-        return found
 
     def recall(self, name: str, stored: Stored, true: Sequence[set[str]], below: int | None = None) -> float:
         self.prepare(name, stored, below=below)

@@ -30,8 +30,8 @@ class Desk:
     def version(self) -> str:
         return self.adapter.version()
 
-    def create(self, name: str, dimension: int, indexed: bool) -> None:
-        self.adapter.create(name, dimension, indexed=indexed)
+    def create(self, name: str, dimension: int, indexed: bool, effort: int) -> None:
+        self.adapter.create(name, dimension, indexed=indexed, effort=effort)
 
     def drop(self, name: str) -> None:
         self.adapter.drop(name)

@@ -14,6 +14,8 @@ from __future__ import annotations
 from lakehouse_client.answers import (
     AddResult,
     DeleteResult,
+    DuplicateGroup,
+    DuplicatesResult,
     FetchResult,
     Hit,
     IndexHit,
@@ -49,6 +51,7 @@ from lakehouse_client.errors import (
     UnexpectedAnswer,
 )
 from lakehouse_client.index import Index
+from lakehouse_client.options import Mmr
 
 __all__ = [
     "AddResult",
@@ -57,6 +60,8 @@ __all__ = [
     "Conflict",
     "ConnectionLost",
     "DeleteResult",
+    "DuplicateGroup",
+    "DuplicatesResult",
     "Fault",
     "FetchResult",
     "Forbidden",
@@ -68,6 +73,7 @@ __all__ = [
     "Item",
     "LakehouseClientError",
     "MergeResult",
+    "Mmr",
     "MultiSearchResult",
     "NotFound",
     "ProblemError",

@@ -46,8 +46,40 @@ def _maybe_snapshot(value: object) -> SnapshotInfo | None:
 
 
 @dataclass(frozen=True, slots=True)
+class RecallResult:
+    """How much of the true nearest a search of the graph finds.
+
+    Attributes
+    ----------
+    recall
+        0 to 1: the share of the true `k` nearest, over `num` stored vectors.
+    ann_ms, exact_ms
+        Milliseconds per search, of the graph and of the exact one.
+    """
+
+    recall: float
+    num: int
+    k: int
+    ann_ms: float | None = None
+    exact_ms: float | None = None
+    measured_at: datetime | None = field(default=None, metadata=convert(time))
+
+
+def _maybe_recall(value: object) -> RecallResult | None:
+    return None if value is None else read(RecallResult, value)
+
+
+@dataclass(frozen=True, slots=True)
 class IndexInfo:
-    """An index: its parameters, number of items, and the sequence number of its last write."""
+    """An index: its parameters, number of items, and the sequence number of its last write.
+
+    Attributes
+    ----------
+    recall
+        The last measurement, None without one.
+    warnings
+        Sentences: what is wrong with the index, and what to do about it.
+    """
 
     name: str
     dimension: int
@@ -60,6 +92,8 @@ class IndexInfo:
     created_at: datetime = field(metadata=convert(time))
     updated_at: datetime = field(metadata=convert(time))
     snapshot: SnapshotInfo | None = field(default=None, metadata=convert(_maybe_snapshot))
+    recall: RecallResult | None = field(default=None, metadata=convert(_maybe_recall))
+    warnings: tuple[str, ...] = field(default=(), metadata=convert(tuple))
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,22 +249,19 @@ class MergeResult:
 
 
 @dataclass(frozen=True, slots=True)
-class RecallResult:
-    """How much of the true nearest a search of the graph finds.
+class DuplicateGroup:
+    """Items of which each is near another one of the group; `max_distance` is the longest link that was found."""
 
-    Attributes
-    ----------
-    recall
-        0 to 1: the share of the true `k` nearest, over `num` stored vectors.
-    ann_ms, exact_ms
-        Milliseconds per search, of the graph and of the exact one.
-    """
+    ids: tuple[str, ...] = field(metadata=convert(tuple))
+    max_distance: float
 
-    recall: float
-    num: int
-    k: int
-    ann_ms: float | None = None
-    exact_ms: float | None = None
+
+@dataclass(frozen=True, slots=True)
+class DuplicatesResult:
+    """Groups of near-duplicates, the largest first; `scanned` items were looked at."""
+
+    groups: tuple[DuplicateGroup, ...] = field(metadata=convert(each(DuplicateGroup)))
+    scanned: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from urllib.parse import urlencode
 from lakehouse_client.answers import (
     AddResult,
     DeleteResult,
+    DuplicatesResult,
     FetchResult,
     Item,
     MergeResult,
@@ -26,12 +27,13 @@ from lakehouse_client.options import (
     DEFAULT_K,
     Filter,
     Include,
+    Mmr,
     include_list,
     index_path,
     queries_per_call,
     search_options,
 )
-from lakehouse_client.reading import as_mapping, read, value_of
+from lakehouse_client.reading import each, read, value_of
 from lakehouse_client.transport import Transport
 
 
@@ -117,6 +119,7 @@ class Index:
         exact: bool = False,
         include: Include | None = None,
         max_distance: float | None = None,
+        mmr: Mmr | None = None,
         extra: Mapping[str, Any] | None = None,
     ) -> SearchResult:
         """Return the items nearest to a vector, or to the stored item `id`, which is left out.
@@ -135,13 +138,15 @@ class Index:
             What hits bring along: ``metadata`` unless told.
         max_distance
             Hits are not farther than this.
+        mmr
+            Diverse hits, in the order in which they were chosen; ``Mmr()`` for the usual mixture.
         extra
             Further fields of the call, for a server that knows more than this client.
         """
         if (vector is None) == (id is None):
             raise BadArgument("Pass either a vector or an id.")
         target = {"id": id} if vector is None else {"vector_b64": pack(vector)}
-        options = search_options(k, filter, exact, include, max_distance)
+        options = search_options(k, filter, exact, include, max_distance) | {"mmr": mmr.fields() if mmr else None}
         return read(SearchResult, self._post("search", body_of(target | options, extra)))
 
     def search_many(
@@ -267,16 +272,14 @@ class Index:
         """Measure the graph against exact search, with `num` stored vectors and their `k` nearest."""
         return read(RecallResult, self._post("recall", body_of({"num": num, "k": k}), timeout_seconds=timeout_seconds))
 
-    def duplicates(
-        self,
-        *,
-        threshold: float | None = None,
-        extra: Mapping[str, Any] | None = None,
-        timeout_seconds: float | None = None,
-    ) -> Mapping[str, Any]:
-        """Find items nearer to each other than a distance; return the answer as the server sent it."""
-        body = body_of({"threshold": threshold}, extra)
-        return as_mapping(self._post("duplicates", body, timeout_seconds=timeout_seconds))
+    def recall_history(self) -> tuple[RecallResult, ...]:
+        """Return what was measured before, the newest first."""
+        return each(RecallResult)(value_of(self._transport.call("GET", f"{self._path}/recall"), "results", list))
+
+    def duplicates(self, threshold: float, *, timeout_seconds: float | None = None) -> DuplicatesResult:
+        """Find groups of items that lie within a distance of each other, link by link."""
+        body = body_of({"threshold": threshold})
+        return read(DuplicatesResult, self._post("duplicates", body, timeout_seconds=timeout_seconds))
 
     def _by_ids(self, verb: str, ids: Iterable[str], batch_items: int, rest: bytes = b"") -> Iterator[Any]:
         cut = batches(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 from urllib.parse import quote
 
@@ -15,6 +16,26 @@ MAX_QUERIES, MAX_HITS = 1_000, 100_000
 
 Include: TypeAlias = Iterable[Literal["metadata", "vector"]]
 Filter: TypeAlias = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Mmr:
+    """Maximal marginal relevance: hits that are near the query and far from each other.
+
+    Attributes
+    ----------
+    relevance
+        1: only the distance to the query counts, 0: only that to the hits before.
+    fetch_k
+        From how many of the nearest items the k are chosen; the server's default is 4 k, 50 at least.
+    """
+
+    relevance: float = 0.5
+    fetch_k: int | None = None
+
+    def fields(self) -> dict[str, Any]:
+        """Return it as it is sent."""
+        return {"lambda": self.relevance} | ({} if self.fetch_k is None else {"fetch_k": self.fetch_k})
 
 
 def index_path(name: str) -> str:

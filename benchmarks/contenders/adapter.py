@@ -13,8 +13,12 @@ class Adapter(Protocol):
     def version(self) -> str:
         """Return what the system calls itself."""
 
-    def create(self, name: str, dimension: int, *, indexed: bool) -> None:
-        """Make an empty collection for cosine; `indexed`: it must be searchable by its graph while it is added to."""
+    def create(self, name: str, dimension: int, *, indexed: bool, effort: int) -> None:
+        """Make an empty collection for cosine.
+
+        `indexed`: it must be searchable by its graph while it is added to; `effort`: see `tune`, for systems where it
+        is settled here.
+        """
 
     def drop(self, name: str) -> None:
         """Remove a collection."""
@@ -29,7 +33,7 @@ class Adapter(Protocol):
         """Do what a user would do after loading: build the index, flush."""
 
     def tune(self, name: str, effort: int) -> None:
-        """Set `ef`, or what the system has in its place, for all searches to come."""
+        """Set `ef`, or what the system has in its place, for all searches to come; nothing where `create` has."""
 
     def question(self, name: str, vectors: Float32s, below: int | None) -> Any:
         """Return a search for the ten nearest of each vector, with metadata, perhaps only among ``n < below``."""

@@ -44,7 +44,7 @@ class Bare:
     def version(self) -> str:
         return f"granian {version('granian')}, djangorestframework {version('djangorestframework')}"
 
-    def create(self, name: str, dimension: int, *, indexed: bool) -> None:
+    def create(self, name: str, dimension: int, *, indexed: bool, effort: int) -> None:
         self._keys, self._rows = [], []
 
     def drop(self, name: str) -> None:

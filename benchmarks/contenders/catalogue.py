@@ -36,7 +36,7 @@ class Contender:
     is_embedded
         It lives in its caller's process: several clients are then threads there, not processes.
     tunes_anew
-        To change the effort is to build the index again.
+        The effort is settled when a collection is made: to change it is to load the data again.
     shares
         The contender whose server and whose data this one asks, in another way.
     efforts
@@ -111,7 +111,14 @@ CONTENDERS = (
         options={"wire": "arrow"},
         abilities=frozenset({"add"}),
     ),
-    Contender("chroma", "Chroma server", "chroma", packages=("chromadb",)),
+    Contender(
+        "chroma",
+        "Chroma server",
+        "chroma",
+        packages=("chromadb",),
+        tunes_anew=True,
+        efforts=(64, 80, 96, 128, 192, 256, 512),
+    ),
     Contender("pgvector", "pgvector, prepared", "pgvector", abilities=EVERYTHING - {"batched"}),
     Contender(
         "lancedb",

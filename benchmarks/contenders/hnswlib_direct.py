@@ -34,7 +34,7 @@ class HnswlibDirect:
     def version(self) -> str:
         return f"hnswlib {version('hnswlib')}"
 
-    def create(self, name: str, dimension: int, *, indexed: bool) -> None:
+    def create(self, name: str, dimension: int, *, indexed: bool, effort: int) -> None:
         import hnswlib
 
         index = hnswlib.Index("cosine", dimension)

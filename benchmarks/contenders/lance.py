@@ -35,7 +35,7 @@ class Lance:
     def version(self) -> str:
         return f"lancedb {self._release}"
 
-    def create(self, name: str, dimension: int, *, indexed: bool) -> None:
+    def create(self, name: str, dimension: int, *, indexed: bool, effort: int) -> None:
         self._tables[name] = self._db.create_table(name, schema=_schema(dimension))
 
     def drop(self, name: str) -> None:

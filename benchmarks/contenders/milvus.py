@@ -29,7 +29,7 @@ class Milvus:
     def version(self) -> str:
         return f"milvus-lite {version('milvus-lite')}, pymilvus {version('pymilvus')}"
 
-    def create(self, name: str, dimension: int, *, indexed: bool) -> None:
+    def create(self, name: str, dimension: int, *, indexed: bool, effort: int) -> None:
         from pymilvus import DataType
 
         schema = self._client.create_schema()

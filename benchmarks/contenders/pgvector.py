@@ -68,7 +68,7 @@ class Pgvector:
         row = self._link.execute(query).fetchone()
         return f"pgvector {row[0]} on Postgres {row[1]}" if row else "pgvector"
 
-    def create(self, name: str, dimension: int, *, indexed: bool) -> None:
+    def create(self, name: str, dimension: int, *, indexed: bool, effort: int) -> None:
         self._run(f"CREATE TABLE {_quoted(name)} (key text PRIMARY KEY, v vector({dimension}), metadata jsonb, n int)")
         if indexed:
             self.finish(name)

@@ -43,7 +43,7 @@ class Service:
     def version(self) -> str:
         return "this service"
 
-    def create(self, name: str, dimension: int, *, indexed: bool, effort: int = 64) -> None:
+    def create(self, name: str, dimension: int, *, indexed: bool, effort: int) -> None:
         self._http.call("POST", f"{API}/index", {"name": name, "dimension": dimension, "ef_search": effort})
 
     def drop(self, name: str) -> None:
@@ -64,17 +64,7 @@ class Service:
         self._http.call("POST", f"{API}/index/{name}/search", {"vector": [1.0] * dimension, "k": 1})
 
     def tune(self, name: str, effort: int) -> None:
-        info = self._http.call("GET", f"{API}/index/{name}")
-        if info["ef_search"] == effort:
-            return
-        # It is fixed when an index is made, so its items move to another and back.
-        spare = f"{name}-spare"
-        self.create(spare, info["dimension"], indexed=False, effort=effort)
-        self._http.call("POST", f"{API}/index/{name}/merge", {"dest": spare})
-        self.drop(name)
-        self.create(name, info["dimension"], indexed=False, effort=effort)
-        self._http.call("POST", f"{API}/index/{spare}/merge", {"dest": name})
-        self.drop(spare)
+        """Do nothing: `ef_search` is fixed when an index is made."""
 
     def snapshot(self, name: str) -> None:
         self._http.call("POST", f"{API}/index/{name}/snapshot", {})

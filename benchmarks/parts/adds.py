@@ -32,15 +32,22 @@ def run_whole(bench: Bench) -> None:
     for turn in range(bench.plan.rounds):
         for team in bench.able("add"):
             with bench.trying(team, "whole"):
-                stays = turn == bench.plan.rounds - 1 and team.contender.shares is None
-                name = "real" if stays else f"whole-{team.contender.name}-{turn}"
-                answered, built = bench.load(team, name, bench.real)
+                is_last = turn == bench.plan.rounds - 1
+                team.effort = team.contender.efforts[0]
+                name = f"whole-{team.contender.name}-{turn}"
+                if team.contender.shares is not None:
+                    # The index that is built afterwards is the same, however the vectors came.
+                    team.create(name, bench.real)
+                    when_answered.add(team.title, "vectors/s", team.add(name, bench.real, 1_000))
+                    team.drop(name)
+                    continue
+                answered, built = bench.load(team, "real" if is_last else name, bench.real)
                 when_answered.add(team.title, "vectors/s", answered)
                 when_built.add(team.title, "vectors/s", built)
-                if stays:
+                if is_last:
                     _weigh(bench, team)
                 else:
-                    team.drop(name)
+                    bench.drop(team, name)
         bench.say(f"whole data set, round {turn + 1}")
 
 

@@ -59,7 +59,7 @@ def _load(bench: Bench, data: Data, folder: Path) -> None:
     try:
         service = Service(server.start(), "b64")
         empty = resident_bytes(server.pid)
-        service.create(NAME, data.dimension, indexed=False)
+        service.create(NAME, data.dimension, indexed=False, effort=64)
         for low in range(0, len(data), 1_000):
             service.add(NAME, service.batch(data, low, low + 1_000))
         service.finish(NAME)

@@ -20,7 +20,7 @@ def run_mixed(bench: Bench) -> None:
     for turn in range(bench.plan.rounds):
         for team in bench.able("mixed"):
             with bench.trying(team, "mixed"):
-                idle, busy, written = _one(bench, team, f"mixed-{team.contender.name}-{turn}")
+                idle, busy, written = _one(bench, team, f"mixed-{team.contender.name}")
                 for share in SHARES:
                     table.add(team.title, f"idle p{share * 100:.0f}", percentile(idle.took, share) * 1e3)
                 for share in SHARES:
@@ -33,18 +33,22 @@ def run_mixed(bench: Bench) -> None:
 
 
 def _one(bench: Bench, team: Team, name: str) -> tuple[Load, Load, float]:
-    """Search a fresh collection when nothing else happens, and then while it grows."""
+    """Search a collection when nothing else happens, and then while it grows."""
     seconds = bench.plan.mixed_seconds
-    rate, _ = bench.load(team, name, bench.real)
+    if (team.contender.name, name) not in bench.there:
+        bench.load(team, name, bench.real)
+    rate = bench.rates[team.contender.name]
     reader = team.prepare(name, bench.real, clients=2)[1]
     idle = team.load([reader], 1, seconds)
     # More than it can write, but not so much that making the batches takes longer than sending them.
     enough = BATCH * (1 + int(1.5 * rate * seconds / BATCH))
-    team.stage(bench.real, BATCH, enough, prefix="more-")
+    team.stage(bench.real, BATCH, enough, prefix=f"{bench.elapsed:.0f}-")
     team.first.send("add", name=name, most_seconds=seconds)
     busy = team.load([reader], 1, seconds)
     done, took = team.first.receive()
     if took < seconds / 2:
         bench.results.note(f"{team.title}: in the mixed load the writer was through after {took:.1f} s.")
-    team.drop(name)
+    if done > len(bench.real.data) / 4:
+        # Every round begins with a collection of about the same size.
+        bench.drop(team, name)
     return idle, busy, done / took

@@ -45,6 +45,15 @@ def test_ratios_compare_medians_and_are_absent_where_a_row_is() -> None:
     assert table.ratio("peer", "eight", table.service) is None
 
 
+def test_ratios_are_taken_within_rounds() -> None:
+    table = Table("speed", "speed", "1/s")
+    for speed in (10.0, 1.0, 6.0):  # the machine was busy with something else in the second round
+        table.add("service", "one", speed)
+        table.add("peer", "one", speed / 2)
+
+    assert table.ratio("peer", "one", "service") == 0.5
+
+
 def test_a_table_of_a_later_round_is_that_of_the_first() -> None:
     results = Results()
     first = results.table(Table("a", "A", "s"))

@@ -118,6 +118,7 @@ def server_for_tampering(shared_server: Server) -> Server:
     return shared_server
 
 
+@pytest.mark.slow
 def test_by_itself_it_starts_a_server_and_exits_with_0(data_dir: Path) -> None:
     done = run_manage("stress", *SMALL, "--coordinators", "1", environment=environment_for(data_dir, None))
 

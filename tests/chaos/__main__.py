@@ -34,14 +34,15 @@ class Scenario:
     rounds: int
 
 
-SCENARIOS = {
-    "kill": Scenario(kills.run_kills, 8),
-    "points": Scenario(points.run_points, 1),
+SCENARIOS = {  # those that can be cut short come last
     "damage": Scenario(damaged.run_damages, 1),
     "storage": Scenario(storage_faults.run_storage_faults, 1),
-    "pair": Scenario(pair.run_pair, 4),
     "backup": Scenario(backup.run_backup, 1),
+    "kill": Scenario(kills.run_kills, 8),
+    "pair": Scenario(pair.run_pair, 4),
+    "points": Scenario(points.run_points, 1),
 }
+LAST_ROUND_SECONDS = 30
 
 
 def main() -> None:
@@ -52,8 +53,13 @@ def main() -> None:
     jobs = list(itertools.product(names, options.database or DATABASES, options.storage or STORAGES))
     started = time.monotonic()
     with _grounds() as grounds, ThreadPoolExecutor(options.jobs) as pool:
-        worlds = [(name, World(grounds, database, storage)) for name, database, storage in jobs]
-        results = list(pool.map(lambda job: _run(job[0], job[1], options.rounds, seed), worlds))
+        deadline = started + 60 * options.minutes - LAST_ROUND_SECONDS
+        worlds = [(name, World(grounds, database, storage, deadline)) for name, database, storage in jobs]
+        try:
+            results = list(pool.map(lambda job: _run(job[0], job[1], options.rounds, seed), worlds))
+        except KeyboardInterrupt:
+            pool.shutdown(wait=False, cancel_futures=True)  # those that run end in order, no other begins
+            raise SystemExit(130) from None
     sys.stdout.write(table(results) + f"\n{time.monotonic() - started:.0f} s, seed {seed}\n")
     for result in results:
         for trouble in result.troubles[:10]:
@@ -72,6 +78,7 @@ def _parse() -> argparse.Namespace:
     parser.add_argument("--only", choices=SCENARIOS, action="append", help="this scenario; may be given several times")
     parser.add_argument("--database", choices=DATABASES, action="append")
     parser.add_argument("--storage", choices=STORAGES, action="append")
+    parser.add_argument("--minutes", type=float, default=10, help="begin no further round after these (default: 10)")
     parser.add_argument("--jobs", type=int, default=2, help="scenarios at a time (default: 2)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there too")
     return parser.parse_args()

@@ -46,7 +46,10 @@ def run_kills(world: World, rounds: int, seed: int) -> Result:
         load = Load(server, result)
         load.begin()
         for number in range(rounds):
+            if not world.has_time(result):
+                break
             load.run_until_killed(rng, rng.uniform(0.2, LONGEST_SECONDS))
+            check_snapshots(site, result, f"kill {number}, before the start")  # a search would mark what is no good
             recover(server.start, load.still_is_right, result)
             result.rounds += 1
             with server.client() as client:

@@ -20,9 +20,10 @@ from tests.processes import ROOT
 
 
 class Restorer:
-    """Restores the objects of a site; to be closed."""
+    """Restores the objects of a site; to be closed. `problems` is what the last restore complained of."""
 
     def __init__(self, site: Site) -> None:
+        self.problems = ""
         self._log = (site.folder / "restorer.log").open("ab")
         self._process = subprocess.Popen(
             [sys.executable, "-m", "tests.chaos.restored"],
@@ -44,7 +45,9 @@ class Restorer:
         line = pipes.stdout.readline()
         if not line:
             raise RuntimeError(f"The restore failed:\n{Path(self._log.name).read_text()[-2_000:]}")
-        return dict(json.loads(line))
+        answer = json.loads(line)
+        self.problems = str(answer["problems"])
+        return dict(answer["indexes"])
 
     def close(self) -> None:
         self._process.kill()
@@ -54,15 +57,20 @@ class Restorer:
 
 def main() -> None:
     import django
-    from django.core.management import call_command
+    from django.core.management import CommandError, call_command
 
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "lakehouse_site.settings")
     django.setup()
     from vectors.replicas import replicas
 
     for line in sys.stdin:
-        call_command("index_restore", "--json", stdout=io.StringIO())
-        sys.stdout.write(json.dumps(_contents(json.loads(line))) + "\n")
+        problems = ""
+        try:
+            call_command("index_restore", "--json", stdout=io.StringIO())
+        except CommandError as error:  # files that a killed publication has left by half are named, and passed over
+            problems = str(error)
+        answer = {"indexes": _contents(json.loads(line)), "problems": problems}
+        sys.stdout.write(json.dumps(answer) + "\n")
         sys.stdout.flush()
         replicas.stop()
         call_command("flush", "--no-input", verbosity=0)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import secrets
 import shutil
+import time
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -11,6 +13,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from tests.chaos.objects import Objects
+from tests.chaos.result import Result
 from tests.chaos.sites import Site
 from tests.postgres import create_database, drop_database
 from tests.processes import copy_data, environment_for, run_manage
@@ -89,11 +92,19 @@ class Grounds:
 
 @dataclass(frozen=True)
 class World:
-    """One kind of database with one kind of storage."""
+    """One kind of database with one kind of storage, and until when (`time.monotonic`) there is time for it."""
 
     grounds: Grounds
     database: Database
     storage: Storage
+    deadline: float = math.inf
+
+    def has_time(self, result: Result) -> bool:
+        """Return whether another round may begin; the first may always, and a run that was cut short says so."""
+        if time.monotonic() < self.deadline or not result.rounds:
+            return True
+        result.notes.append("cut short for want of time")
+        return False
 
     def site(self, *, min_items: int | None = MIN_GRAPH_ITEMS) -> Site:
         """Make an installation with an empty storage."""

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from tests.e2e.model import Call, Index, check_all, check_index
+from tests.e2e.reference_filter import random_change, random_filter, random_metadata
 
 SLOTS = ("a", "b", "c")
 KEYS = [*(f"item-{i}" for i in range(48)), "é", "e\u0301", "\U0001f600", "\ufb00", "a/b", " ", '"', "null", "1"]
@@ -44,7 +45,16 @@ class IndexMachine(RuleBasedStateMachine):
         What the names of this machine's indexes start with.
     """
 
-    weights: ClassVar[dict[str, int]] = {"add": 8, "delete": 4, "merge": 8, "create": 2, "drop": 1, "create_again": 2}
+    weights: ClassVar[dict[str, int]] = {
+        "add": 8,
+        "delete": 4,
+        "delete_matching": 3,
+        "change_metadata": 4,
+        "merge": 8,
+        "create": 2,
+        "drop": 1,
+        "create_again": 2,
+    }
 
     def __init__(self, calls: list[Call], prefix: str) -> None:
         super().__init__()
@@ -123,6 +133,31 @@ class IndexMachine(RuleBasedStateMachine):
         assert {key: answer[key] for key in ("deleted", "missing")} == index.delete(keys)
         self.touched.add(name)
 
+    def delete_matching(self, slot: str, rng: random.Random) -> None:
+        name = self.prefix + slot
+        index, wanted = self.indexes.get(name), random_filter(rng)
+        status, answer = self.call("delete", name, {"filter": wanted})
+        if index is None:
+            assert status == 404
+            return
+        assert status == 200, answer
+        gone = list(index.where(wanted).items)
+        assert {key: answer[key] for key in ("deleted", "missing")} == index.delete(gone), wanted
+        self.touched.add(name)
+
+    def change_metadata(self, slot: str, rng: random.Random) -> None:
+        name = self.prefix + slot
+        index = self.indexes.get(name)
+        keys = ["never-there", *rng.sample(KEYS, rng.choice((1, 10, 40)))]
+        changes = [{"id": key, "metadata": random_change(rng)} for key in keys]
+        status, answer = self.call("patch", name, {"items": changes})
+        if index is None:
+            assert status == 404
+            return
+        assert status == 200, answer
+        assert {key: answer[key] for key in ("updated", "missing")} == index.patch(changes)
+        self.touched.add(name)
+
     def merge(self, slot: str, rng: random.Random) -> None:
         dest = rng.choice(SLOTS)
         names = self.prefix + slot, self.prefix + dest
@@ -189,11 +224,8 @@ class IndexMachine(RuleBasedStateMachine):
                 item["vector"] = index.items[rng.choice(sorted(index.items))].vector.tolist()
             else:
                 item["vector"] = _vector(index.dimension, rng)
-            kind = rng.randrange(5)
-            if kind < 4:
-                item["metadata"] = (None, {}, {"n": i, "text": "é\0"}, {"deep": [{"x": [True, None, 1.5]}], "n": i})[
-                    kind
-                ]
+            if rng.random() < 0.8:
+                item["metadata"] = None if rng.random() < 0.2 else random_metadata(i, rng)
             items.append(item)
         return items
 

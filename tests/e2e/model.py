@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tests.e2e.reference_filter import holds, random_filter
+
 Call = Callable[[str, str, dict[str, Any]], tuple[int, Any]]
 """One call of the API by a process: (command, index name, body) -> (status, answer)."""
 
@@ -49,6 +51,23 @@ class Index:
         for key in distinct:
             self.items.pop(key, None)
         return {"deleted": len(distinct) - len(missing), "missing": missing}
+
+    def where(self, wanted: Mapping[str, Any]) -> Index:
+        """Return an index of the items that match a filter."""
+        items = {key: item for key, item in self.items.items() if holds(wanted, item.metadata)}
+        return Index(self.dimension, self.distance, items, self.ever)
+
+    def patch(self, sent: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+        missing = [change["id"] for change in sent if change["id"] not in self.items]
+        for change in sent:
+            item = self.items.get(change["id"])
+            if item is not None:
+                before = item.metadata or {}
+                after = {key: value for key, value in {**before, **change["metadata"]}.items() if value is not None}
+                # Null only removes where it was sent; what is stored as null stays.
+                after |= {key: None for key, value in before.items() if value is None and key not in change["metadata"]}
+                item.metadata = after if after or item.metadata is not None else None
+        return {"updated": len(sent) - len(missing), "missing": missing}
 
     def merge_into(self, dest: Index, *, overwrite: bool, clear_source: bool) -> dict[str, int]:
         fresh = [key for key in self.items if key not in dest.items]
@@ -137,6 +156,7 @@ def check_index(index: Index, name: str, call: Call, rng: random.Random) -> bool
         assert status == 200, answer
         check_hits(index, query, k, answer)
         used_graph |= not answer["exact"]
+    used_graph |= check_filters(index, name, call, rng)
     for key in rng.sample(sorted(index.items), min(2, len(index.items))):
         vector = index.items[key].vector
         twins = sum(item.vector.tobytes() == vector.tobytes() for item in index.items.values())
@@ -152,6 +172,21 @@ def check_index(index: Index, name: str, call: Call, rng: random.Random) -> bool
             assert itself == [0.0] or answer["results"][-1]["distance"] == 0.0
         else:
             assert len(itself) == 1
+    return used_graph
+
+
+def check_filters(index: Index, name: str, call: Call, rng: random.Random) -> bool:
+    """Filtered searches and counts are about just the items that match; return whether a graph took part."""
+    used_graph = False
+    query = np.array([rng.uniform(-2, 2) for _ in range(index.dimension)], np.float32)
+    for k in (MAX_K, rng.randint(1, 6), rng.randint(1, 6)):
+        wanted = random_filter(rng)
+        passing = index.where(wanted)
+        status, answer = call("search", name, {"vector": query.tolist(), "k": k, "filter": wanted})
+        assert status == 200, answer
+        check_hits(passing, query, k, answer)
+        used_graph |= not answer["exact"]
+        assert call("count", name, {"filter": wanted}) == (200, {"count": len(passing.items)}), wanted
     return used_graph
 
 

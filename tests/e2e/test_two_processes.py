@@ -29,6 +29,7 @@ PATHS = {
     "list": ("GET", "/v1/vectors/index?limit=1000"),
     "drop": ("DELETE", "/v1/vectors/index/{}"),
     "items": ("GET", "/v1/vectors/index/{}/items"),
+    "patch": ("PATCH", "/v1/vectors/index/{}/items"),
 }
 
 
@@ -42,7 +43,7 @@ def http_call(client: httpx.Client) -> Call:
         if command == "items":
             response = client.get(path.format(name), params={**body, "include": "metadata,vector"})
         else:
-            response = client.request(method, path.format(name), json=body if method == "POST" else None)
+            response = client.request(method, path.format(name), json=body if method in ("POST", "PATCH") else None)
         assert response.status_code < 500, response.text
         return response.status_code, response.json() if response.content else None
 

@@ -15,6 +15,7 @@ from dataclasses import asdict
 from typing import Any
 
 MAX_ITEMS = 10_000
+MAX_METADATA_BYTES = 1_000_000
 
 
 def answer(command: str, name: str, body: dict[str, Any]) -> tuple[int, Any]:
@@ -62,6 +63,20 @@ def _delete(name: str, body: dict[str, Any]) -> Any:
     if isinstance(which, list):
         return asdict(writes.delete_items(state=state, keys=which))
     return asdict(writes.delete_matching(state=state, wanted=which))
+
+
+def _count(name: str, body: dict[str, Any]) -> Any:
+    from vectors import indexes, items, validation
+
+    wanted = validation.parse_count(body)
+    return {"count": items.count_items(state=indexes.index_state(name=name), wanted=wanted)}
+
+
+def _patch(name: str, body: dict[str, Any]) -> Any:
+    from vectors import indexes, validation, writes
+
+    state, patches = indexes.index_state(name=name), validation.parse_patch(body, MAX_ITEMS)
+    return asdict(writes.patch_items(state=state, patches=patches, max_bytes=MAX_METADATA_BYTES))
 
 
 def _merge(name: str, body: dict[str, Any]) -> Any:
@@ -120,6 +135,8 @@ COMMANDS: dict[str, Callable[[str, dict[str, Any]], Any]] = {
     "list": _list,
     "add": _add,
     "delete": _delete,
+    "count": _count,
+    "patch": _patch,
     "merge": _merge,
     "search": _search,
     "fetch": _fetch,

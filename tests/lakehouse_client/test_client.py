@@ -14,10 +14,13 @@ from lakehouse_client import (
     Client,
     Conflict,
     ConnectionLost,
+    DuplicateGroup,
+    DuplicatesResult,
     Hit,
     Index,
     IndexInfo,
     InvalidInput,
+    Mmr,
     NotFound,
     Readiness,
     RecallResult,
@@ -27,7 +30,7 @@ from lakehouse_client import (
 )
 from tests.lakehouse_client.scripted import Received, Reply, Scripted, problem
 
-NOW = "2026-01-02T03:04:05.678901Z"
+NOW, TIME = "2026-01-02T03:04:05.678901Z", datetime(2026, 1, 2, 3, 4, 5, 678901, UTC)
 INFO = {
     "name": "docs",
     "dimension": 3,
@@ -64,21 +67,28 @@ CALLS: dict[str, tuple[Callable[[Index], Any], str, Any, Any, Any]] = {
         "POST /recall",
         {"num": 5, "k": 3},
         {"recall": 0.9, "num": 5, "k": 3, "ann_ms": 0.1, "exact_ms": 2.5, "measured_at": NOW},
-        RecallResult(0.9, 5, 3, 0.1, 2.5),
+        RecallResult(0.9, 5, 3, 0.1, 2.5, TIME),
     ),
     "snapshot": (
         lambda docs: docs.snapshot(),
         "POST /snapshot",
         {},
         SNAPSHOT,
-        SnapshotInfo(4, 1_000, datetime(2026, 1, 2, 3, 4, 5, 678901, UTC)),
+        SnapshotInfo(4, 1_000, TIME),
     ),
     "duplicates": (
         lambda docs: docs.duplicates(threshold=0.1),
         "POST /duplicates",
         {"threshold": 0.1},
-        {"pairs": []},
-        {"pairs": []},
+        {"groups": [{"ids": ["a", "b"], "max_distance": 0.05, "new": 1}], "scanned": 9},
+        DuplicatesResult((DuplicateGroup(("a", "b"), 0.05),), 9),
+    ),
+    "search for diverse hits": (
+        lambda docs: docs.search(id="a", mmr=Mmr()).hits,
+        "POST /search",
+        {"id": "a", "k": 10, "mmr": {"lambda": 0.5}},
+        {"results": [], "exact": True, "seq": 9},
+        (),
     ),
     "delete by filter": (
         lambda docs: docs.delete(filter={"a": 1}).deleted,
@@ -90,11 +100,21 @@ CALLS: dict[str, tuple[Callable[[Index], Any], str, Any, Any, Any]] = {
     "search with everything": (
         lambda docs: (
             docs.search(
-                id="a", k=1, filter={"a": 1}, exact=True, include=["vector"], max_distance=0.5, extra={"mmr": 0.3}
+                id="a",
+                k=1,
+                filter={"a": 1},
+                exact=True,
+                include=["vector"],
+                max_distance=0.5,
+                mmr=Mmr(0.3, 9),
+                extra={"x": 1},
             ).hits
         ),
         "POST /search",
-        {"id": "a", "k": 1, "filter": {"a": 1}, "exact": True, "include": ["vector"], "max_distance": 0.5, "mmr": 0.3},
+        {
+            **{"id": "a", "k": 1, "filter": {"a": 1}, "exact": True, "include": ["vector"], "max_distance": 0.5},
+            **{"mmr": {"lambda": 0.3, "fetch_k": 9}, "x": 1},
+        },
         {"results": [{"id": "b", "distance": 0.25, "vector": [1, 0.5], "rank": 1}], "exact": True, "seq": 9, "new": {}},
         (Hit("b", 0.25, None, (1.0, 0.5)),),
     ),

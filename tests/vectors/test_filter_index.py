@@ -133,8 +133,8 @@ def test_an_item_that_changes_while_pages_are_read_is_not_lost(
     def read_then_change(*arguments: Any, **options: Any) -> Any:
         found = read(*arguments, **options)
         if changes:
+            put(*(f"z{i}" for i in range(9)), n=3)  # so that the pages up to the target are full
             changes.pop()()
-            put(*(f"z{i}" for i in range(9)), n=3)  # so that the pages after the target are full
         return found
 
     monkeypatch.setattr(metadata_rows, "changes_after", read_then_change)

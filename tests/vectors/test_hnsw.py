@@ -7,7 +7,7 @@ import pytest
 
 from lakehouse_site.errors import DamagedFile
 from tests.factories import random_rows
-from vectors.distances import Distance
+from vectors.distances import Distance, measure, prepare
 from vectors.hnsw import INITIAL_CAPACITY, HnswGraph
 
 
@@ -136,3 +136,34 @@ def test_a_graph_that_hnswlib_refuses_changes_nothing(tmp_path: Path) -> None:
         graph.load(tmp_path / "graph")
 
     assert graph.search(rows[7:8], 1, threads=1)[0].tolist() == [7]  # type: ignore[index]
+
+
+@pytest.mark.parametrize("distance", ["cosine", "euclidean", "dot"])
+def test_the_closest_other_row_is_about_as_far_as_it_is_measured(distance: Distance) -> None:
+    rows = prepare(random_rows(200, 6), distance)
+    rows[7] = rows[8]
+    graph = HnswGraph(6, distance, 16, 100, 200)
+    graph.add(np.arange(1, 201), rows, threads=1)
+    graph.remove(np.array([1, 2]))
+
+    found = graph.closest_other(rows[2:], np.arange(3, 201), threads=1)
+
+    far = np.array([measure(row, rows[2:], distance) for row in rows[2:]])
+    if distance == "dot":  # a row may be farther from itself than from others
+        np.fill_diagonal(far, np.inf)
+        is_right = np.isclose(found, far.min(axis=1), atol=1e-5)
+        assert is_right.mean() > 0.9
+    else:
+        np.fill_diagonal(far, np.inf)
+        assert found == pytest.approx(far.min(axis=1), abs=1e-3)
+
+
+def test_a_row_that_is_alone_has_no_other() -> None:
+    rows = random_rows(2, 3)
+    graph = graph_of(rows)
+
+    graph.remove(np.array([1]))
+
+    assert graph.closest_other(rows[:1], np.array([0]), threads=1).tolist() == [np.inf]
+    graph.remove(np.array([0]))
+    assert graph.closest_other(rows[:1], np.array([0]), threads=1).tolist() == [np.inf]

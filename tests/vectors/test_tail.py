@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from tests.factories import random_rows
-from vectors.tail import MAX_BLOCK_ROWS, Tail
+from vectors.distances import measure
+from vectors.tail import MAX_BLOCK_ROWS, Tail, is_among
 
 
 def test_search_reaches_across_blocks() -> None:
@@ -41,6 +42,51 @@ def test_drop_oldest_removes_just_what_oldest_returned(count: int) -> None:
     assert (vectors == rows[labels]).all()
     assert len(tail) == 200 - len(labels)
     assert tail.remove(labels).tolist() == labels.tolist()
+
+
+@pytest.mark.parametrize("every", [1, 3, 500])
+def test_only_allowed_rows_are_found_and_counted(every: int) -> None:
+    rows = random_rows(MAX_BLOCK_ROWS + 500, 4)
+    tail = Tail(4, "euclidean")
+    tail.append(np.arange(len(rows)), rows)
+    tail.remove(np.arange(0, 100))
+    allowed = np.arange(0, len(rows) + 50, every)
+    present = [label for label in allowed.tolist() if 100 <= label < len(rows)]
+
+    hits = tail.search(rows[7:9], 20, allowed)
+
+    for query, found in zip(rows[7:9], hits, strict=True):
+        far = measure(query, rows[present], "euclidean")
+        assert found.labels.tolist() == [present[i] for i in far.argsort()[:20]]
+    assert tail.count_among(allowed) == len(present)
+
+
+def test_nothing_is_found_where_nothing_is_allowed() -> None:
+    tail = Tail(4, "dot")
+    tail.append(np.arange(5), random_rows(5, 4))
+
+    for allowed in (np.empty(0, np.int64), np.array([7, 9])):
+        assert [len(hits.labels) for hits in tail.search(random_rows(2, 4), 3, allowed)] == [0, 0]
+        assert tail.count_among(allowed) == 0
+
+
+@pytest.mark.parametrize(
+    ("labels", "ascending"), [([], []), ([1], []), ([], [1]), ([5, 1, 9, 3, 3], [1, 3, 4]), ([-1, 10**15], [0])]
+)
+def test_being_among_labels_is_what_a_set_says(labels: list[int], ascending: list[int]) -> None:
+    found = is_among(np.array(labels, np.int64), np.array(ascending, np.int64))
+
+    assert found.tolist() == [label in ascending for label in labels]
+
+
+def test_the_closest_other_row_is_never_the_row_itself() -> None:
+    rows = np.array([[0, 0], [3, 4], [3, 4], [10, 10]], np.float32)
+    tail = Tail(2, "euclidean")
+    tail.append(np.arange(4), rows)
+
+    assert tail.closest_other(rows, np.arange(4)).tolist() == pytest.approx([5, 0, 0, 85**0.5])
+    tail.remove(np.array([1, 2, 3]))
+    assert tail.closest_other(rows[:1], np.array([0])).tolist() == [np.inf]
 
 
 class TailMachine(RuleBasedStateMachine):

@@ -6,6 +6,7 @@ import pytest
 
 from lakehouse_site.errors import InvalidInput, TooLarge
 from vectors import queries, validation
+from vectors.filters import Condition
 from vectors.queries import MAX_K
 from vectors.validation import Merge, NewIndex
 
@@ -174,3 +175,108 @@ def test_every_fault_of_a_merge_is_named(body: Any, expected: list[tuple[str, st
 )
 def test_every_fault_of_the_names_of_a_multi_search_is_named(body: Any, expected: list[tuple[str, str]]) -> None:
     assert faults(queries.parse_multi_search, body, 2) == expected
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        ({}, [("/ids", "required")]),
+        ({"ids": ["a"], "filter": {"a": 1}}, [("/filter", "ambiguous")]),
+        ({"filter": {}}, [("/filter", "empty")]),
+        ({"filter": {"$and": [{}, {"$not": {}}]}}, [("/filter", "empty")]),
+        ({"filter": []}, [("/filter", "type")]),
+        ({"filter": {"a": {"$like": 1}}}, [("/filter/a/$like", "operator")]),
+        ({"filter": None}, [("/ids", "required")]),
+        ({"filter": {"a": 1}, "where": 1}, [("/where", "unknown_field")]),
+    ],
+)
+def test_a_deletion_says_what_goes(body: Any, expected: list[tuple[str, str]]) -> None:
+    assert faults(validation.parse_delete, body, 10) == expected
+
+
+def test_a_deletion_is_by_ids_or_by_filter() -> None:
+    assert validation.parse_delete({"ids": ["a", "b", "a"], "filter": None}, 10) == ["a", "b"]
+    wanted = validation.parse_delete({"ids": None, "filter": {"a": 1}}, 10)
+    assert isinstance(wanted, Condition)
+    assert (wanted.path, wanted.operand) == ("a", 1)
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        ({"filter": 1}, [("/filter", "type")]),
+        ({"filter": {"$x": 1}}, [("/filter/$x", "operator")]),
+        ({"ids": []}, [("/ids", "unknown_field")]),
+        ([], [("", "type")]),
+    ],
+)
+def test_a_count_takes_a_filter_and_nothing_else(body: Any, expected: list[tuple[str, str]]) -> None:
+    assert faults(validation.parse_count, body) == expected
+
+
+def test_a_count_without_a_filter_is_of_all_items() -> None:
+    assert validation.parse_count({}) is None
+    assert validation.parse_count({"filter": None}) is None
+    assert validation.parse_count({"filter": {}}) is not None
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        ({}, [("/items", "required")]),
+        ({"items": {}}, [("/items", "type")]),
+        ({"items": [{"id": "a", "metadata": 1}]}, [("/items/0/metadata", "type")]),
+        ({"items": [], "upsert": True}, [("/upsert", "unknown_field")]),
+    ],
+)
+def test_a_patch_names_items_and_changes(body: Any, expected: list[tuple[str, str]]) -> None:
+    assert faults(validation.parse_patch, body, 10) == expected
+
+
+def test_a_patch_has_no_more_items_than_any_batch() -> None:
+    with pytest.raises(TooLarge):
+        validation.parse_patch({"items": [{"id": f"{i}", "metadata": {}} for i in range(11)]}, 10)
+
+
+@pytest.mark.parametrize(
+    ("mmr", "expected"),
+    [
+        (1, [("/mmr", "type")]),
+        ({"lambda": 1.5}, [("/mmr/lambda", "range")]),
+        ({"lambda": -0.1}, [("/mmr/lambda", "range")]),
+        ({"lambda": "1"}, [("/mmr/lambda", "type")]),
+        ({"lambda": True}, [("/mmr/lambda", "type")]),
+        ({"fetch_k": 4}, [("/mmr/fetch_k", "range")]),
+        ({"fetch_k": MAX_K + 1}, [("/mmr/fetch_k", "range")]),
+        ({"k": 4}, [("/mmr/k", "unknown_field")]),
+    ],
+)
+def test_every_fault_of_diversity_is_named(mmr: Any, expected: list[tuple[str, str]]) -> None:
+    body = {"vector": [1, 2], "k": 5, "mmr": mmr}
+
+    assert faults(queries.parse_search, body, 2, "cosine") == expected
+
+
+def test_diversity_has_the_documented_defaults() -> None:
+    def parsed(k: int, mmr: Any) -> queries.Mmr | None:
+        return queries.parse_search({"vector": [1, 2], "k": k, "mmr": mmr}, 2, "cosine").mmr
+
+    assert parsed(5, None) is None
+    assert parsed(5, {}) == queries.Mmr(0.5, 50)
+    assert parsed(100, {}) == queries.Mmr(0.5, 400)
+    assert parsed(MAX_K, {"lambda": 0}) == queries.Mmr(0.0, MAX_K)
+    assert parsed(5, {"lambda": 1, "fetch_k": 5}) == queries.Mmr(1.0, 5)
+
+
+def test_diversity_is_for_one_query_in_one_index() -> None:
+    assert faults(queries.parse_search, {"vectors": [[1, 2]], "mmr": {}}, 2, "cosine") == [("/mmr", "ambiguous")]
+    body = {"indexes": ["a"], "vector": [1, 2], "mmr": {}}
+    assert faults(queries.parse_multi_search, body, 5) == [("/mmr", "unknown_field")]
+
+
+def test_faults_of_a_filter_stand_beside_the_others() -> None:
+    body = {"vector": [1, 2], "k": 0, "filter": {"a": {"$gt": None}, "$x": 1}}
+
+    found = faults(queries.parse_search, body, 2, "cosine")
+
+    assert found == [("/k", "range"), ("/filter/a/$gt", "operand"), ("/filter/$x", "operator")]
