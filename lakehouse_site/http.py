@@ -89,9 +89,7 @@ class BinaryBody:
 class BinaryParser(BaseParser):
     """Reads a body within the limit and leaves it alone; subclasses name their media type."""
 
-    def parse(
-        self, stream: Any, media_type: str | None = None, parser_context: Mapping[str, Any] | None = None
-    ) -> Any:
+    def parse(self, stream: Any, media_type: str | None = None, parser_context: Mapping[str, Any] | None = None) -> Any:
         return BinaryBody(bytes(_read_plain_body(stream, media_type, parser_context)))
 
 

@@ -12,7 +12,7 @@ from django.contrib.messages import middleware as messages
 from django.contrib.sessions import middleware as sessions
 from django.core.exceptions import BadRequest, DisallowedHost
 from django.db import DatabaseError
-from django.http import HttpRequest, HttpResponseBase
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.middleware import csrf
 
 from lakehouse_site import health, logs
@@ -52,6 +52,8 @@ class DoorMiddleware:
             with counted():
                 response = self._admit(request)
         headers = response.headers
+        if isinstance(response, HttpResponse) and response.status_code not in (204, 304):
+            headers["Content-Length"] = str(len(response.content))  # else the server sends it in chunks
         headers["X-Request-ID"] = request_id
         headers["X-Content-Type-Options"] = "nosniff"
         if headers.get("Content-Type", "").startswith("text/html"):
