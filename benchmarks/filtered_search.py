@@ -4,7 +4,8 @@
 
 DIRECTORY holds ``vectors.npy`` (n, d) and ``queries.npy``. Filters are random, or pass the items of one cluster while
 the query comes from another: then nearly all neighbours in the graph fail. `--copies` adds N noisy copies of every
-vector, for a larger index. In process, without HTTP; the truth is computed in float64.
+vector, for a larger index. In process, without HTTP; the truth is computed in float64. Times are those the searching
+thread has had on a processor, which other work on the machine changes little.
 """
 
 from __future__ import annotations
@@ -55,7 +56,7 @@ def fill(rows: Rows, metadata: list[dict[str, int]]) -> None:
 
 
 def run(queries: Rows, wanted: dict[str, Any] | None) -> tuple[list[list[int]], float, int]:
-    """Return the hits of each query, the median time in milliseconds, and how many answers were exact."""
+    """Return the hits of each query, the median processor time in milliseconds, and how many answers were exact."""
     from vectors import indexes, search
     from vectors import queries as bodies
 

@@ -148,38 +148,9 @@ def half_of_an_object(filesystem: Any, client: Any) -> None:
     client.HTTPConnection.send = half_send
 
 
-def install() -> None:
-    """Wrap everything, with small chunks.
-
-    Where the server does no maintenance by itself, files and tombstones are old at once, so that a test need not wait.
-    """
-    import http.client
-
-    from django.conf import settings
-    from django.core.files.storage import filesystem
-
-    from vectors import (
-        indexes,
-        leases,
-        maintenance,
-        merge,
-        objects,
-        restore,
-        rows,
-        snapshot_graphs,
-        snapshot_records,
-        snapshots,
-        writes,
-    )
-    from vectors.graph import SearchGraph
+def wrap_writes() -> None:
+    from vectors import indexes, maintenance, merge, restore, rows, snapshot_records, writes
     from vectors.hnsw import HnswGraph
-
-    modules: list[Any] = [merge, snapshot_records, maintenance, leases]
-    merge_, records, maintenance_, leases_ = modules
-    merge_.CHUNK_ROWS = maintenance_.PURGE_ROWS = 10
-    if not settings.LAKEHOUSE_MAINTENANCE_SECONDS:
-        records.GRACE = maintenance_.TOMBSTONE_AGE = timedelta(0)
-        leases_.LEASE_SECONDS = 0  # one that was killed must not keep the next one waiting
 
     for module in (writes, merge, snapshot_records, maintenance, restore, indexes):
         around_commit(module, module.__name__.removeprefix("vectors."))
@@ -187,6 +158,19 @@ def install() -> None:
     after(writes, "bury_items", "rows buried")
     half_of_rows(rows)
     half_of_a_chunk(HnswGraph)
+    before(merge, "bury_items", "merge: written there, not yet removed here")
+    after(rows, "purge", "tombstones deleted, not committed")
+    after(rows, "drop_items", "rows of the index deleted, not committed")
+
+
+def wrap_snapshots() -> None:
+    import http.client
+
+    from django.core.files.storage import filesystem
+
+    from vectors import maintenance, objects, snapshot_graphs, snapshot_records, snapshots
+    from vectors.graph import SearchGraph
+
     after(SearchGraph, "save_graph", "graph saved")
     half_of_the_pages(snapshots)
     after(snapshots, "write", "file written, not synced")
@@ -198,10 +182,26 @@ def install() -> None:
     after(snapshots, "delete_object", "object deleted, its row not")
     after(snapshot_graphs, "copy_graph", "graph fetched")
     after(SearchGraph, "load_graph", "graph loaded")
-    before(merge, "bury_items", "merge: written there, not yet removed here")
-    after(rows, "purge", "tombstones deleted, not committed")
-    after(rows, "drop_items", "rows of the index deleted, not committed")
     after(maintenance, "take_snapshot", "rebuilt graph published, not switched to")
+
+
+def install() -> None:
+    """Wrap everything, with small chunks.
+
+    Where the server does no maintenance by itself, files and tombstones are old at once, so that a test need not wait.
+    """
+    from django.conf import settings
+
+    from vectors import leases, maintenance, merge, snapshot_records
+
+    modules: list[Any] = [merge, snapshot_records, maintenance, leases]
+    merge_, records, maintenance_, leases_ = modules
+    merge_.CHUNK_ROWS = maintenance_.PURGE_ROWS = 10
+    if not settings.LAKEHOUSE_MAINTENANCE_SECONDS:
+        records.GRACE = maintenance_.TOMBSTONE_AGE = timedelta(0)
+        leases_.LEASE_SECONDS = 0  # one that was killed must not keep the next one waiting
+    wrap_writes()
+    wrap_snapshots()
 
 
 def main() -> None:

@@ -27,7 +27,7 @@ def test_a_killed_server_has_lost_nothing_and_answers_right(make_world: MakeWorl
 def test_a_process_killed_at_a_named_point_leaves_everything_whole(
     make_world: MakeWorld, storage: Storage, seed: int
 ) -> None:
-    result = run_points(make_world(storage), 1, seed, sample=4)
+    result = run_points(make_world(storage), 1, seed, sample=3)
 
     assert result.is_clean, result.report()
-    assert result.rounds == 4
+    assert result.rounds == 3

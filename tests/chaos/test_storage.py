@@ -26,11 +26,8 @@ def test_a_storage_that_fails_keeps_no_write_and_no_search_back(
     assert result.acknowledged > 0
 
 
-@pytest.mark.parametrize("storage", ["local", "s3"])
-def test_a_damaged_snapshot_changes_no_answer_and_is_not_restored(
-    make_world: MakeWorld, storage: Storage, seed: int
-) -> None:
-    result = run_damages(make_world(storage), 1, seed, sample=15)
+def test_a_damaged_snapshot_changes_no_answer_and_is_not_restored(make_world: MakeWorld, seed: int) -> None:
+    result = run_damages(make_world("local"), 1, seed, sample=15)
 
     assert result.is_clean, result.report()
     assert result.rounds == 15
