@@ -18,10 +18,10 @@ DEVIATIONS = 2
 """A filtered search asks for as many neighbours as should hold k that pass and this many standard deviations more: then
 one search in 25 has to ask again."""
 
-WIDENING = 1.2
-"""And so many times more than that: the last of the neighbours a graph names are the least reliable."""
+WIDENING, MIN_BREADTH = 1.2, 128
+"""And so many times more than that, or so many at least: the last neighbours a graph names are the least reliable."""
 
-MIN_STEP, MAX_STEP = 2, 8
+MIN_STEP = 2
 ROW_MICROSECONDS = 4
 GRAPH_MICROSECONDS, NEIGHBOUR_MICROSECONDS = 300, 2
 """What reading and measuring a row costs, and what a graph's answer costs, more with each neighbour asked for. They
@@ -30,7 +30,7 @@ only decide by which of two ways a filtered search goes, so another machine's wo
 
 def breadth_for(k: int, live: int, count: int) -> int:
     """Return how many neighbours to ask for where `count` of `live` items pass and k of them are wanted."""
-    return int(WIDENING * (k + DEVIATIONS * k**0.5) * live / max(count, 1))
+    return max(MIN_BREADTH, int(WIDENING * (k + DEVIATIONS * k**0.5) * live / max(count, 1)))
 
 
 def is_few(count: int, live: int, k: int, queries: int) -> bool:
@@ -94,7 +94,7 @@ def _near_in(
             break
         fewest = min(len(kept[i]) for i in waiting)
         waiting = [i for i in waiting if len(kept[i]) < k]
-        breadth *= min(max(2 * k // max(fewest, 1), MIN_STEP), MAX_STEP)
+        breadth *= max(2 * k // max(fewest, 1), MIN_STEP)
     return kept
 
 

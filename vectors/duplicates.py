@@ -24,8 +24,9 @@ FIRST_K, MORE_K = 8, 64
 """Neighbours looked at first, and where all of these are within the distance. No further: 64 links to the nearest hold
 a group together, and a distance within which most items lie would make n² of them."""
 
-MAX_ITEMS_OF_A_CALL = 50_000
-"""Of an index that is looked through while an HTTP caller waits: some ten seconds. The command has no limit."""
+MAX_ITEMS_OF_A_CALL = 20_000
+"""Of an index that is looked through while an HTTP caller waits: some five seconds, and half a minute where everything
+is a duplicate. The command has no limit."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -131,6 +131,17 @@ def purge_tombstones(*, head: IndexHead) -> int:
     return purged
 
 
+def build_graph(*, name: str, progress: Callable[[int], None] = lambda moved: None) -> None:
+    """Load an index into this process and build what is missing of its graph, as a server does in the background.
+
+    Raises
+    ------
+    IndexNotFound
+        No index has this name.
+    """
+    _finish(replicas.current(index_state(name=name)), progress)
+
+
 def snapshot_index(*, name: str, progress: Callable[[int], None] = lambda moved: None) -> SnapshotInfo:
     """Build what is missing of an index's graph and publish a snapshot.
 

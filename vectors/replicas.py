@@ -6,6 +6,7 @@ catches up first, so this process sees what any other one has written.
 
 from __future__ import annotations
 
+import atexit
 import logging
 import os
 import threading
@@ -47,6 +48,7 @@ class Replicas:
         self._wake = threading.Event()
         self._thread: threading.Thread | None = None
         self._stopping = threading.Event()
+        self._is_over = False
         self._searched_at = 0.0
 
     def __len__(self) -> int:
@@ -104,6 +106,15 @@ class Replicas:
         """Return the memory all replicas hold."""
         return sum(replica.size_bytes for replica in list(self._replicas.values()))
 
+    def end(self) -> None:
+        """End the background thread for good: hnswlib aborts a process that ends while it works for a daemon thread."""
+        with self._lock:
+            self._is_over, thread = True, self._thread
+        self._stopping.set()
+        self._wake.set()
+        if thread is not None:
+            thread.join()
+
     def stop(self) -> None:
         """End the background thread after its present step and drop everything."""
         self._stopping.set()
@@ -145,7 +156,7 @@ class Replicas:
 
     def _start(self) -> None:
         with self._lock:
-            if self._thread is None or not self._thread.is_alive():
+            if not self._is_over and (self._thread is None or not self._thread.is_alive()):
                 self._thread = threading.Thread(target=self._run, name="graph-builder", daemon=True)
                 self._thread.start()
 
@@ -205,5 +216,7 @@ class Replicas:
 
 
 replicas = Replicas()
+# Registered before anything that uses it, so called after: at the end a server still takes snapshots.
+atexit.register(replicas.end)
 metrics.MEMORY_BYTES.set_function(replicas.size_bytes)
 metrics.LOADED_INDEXES.set_function(lambda: len(replicas))

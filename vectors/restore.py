@@ -14,7 +14,7 @@ import logging
 import time
 import uuid
 from collections.abc import Callable, Collection, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import BinaryIO
 
 import numpy as np
@@ -41,7 +41,7 @@ INDEX_FIELDS = ("name", "dimension", "distance", "m", "ef_construction", "ef_sea
 
 @dataclass(frozen=True, slots=True)
 class Backup:
-    """A file in the object storage that an index can be restored from."""
+    """A file in the object storage that an index can be restored from; `older` names files of the same index."""
 
     object_name: str
     uuid: uuid.UUID
@@ -52,6 +52,7 @@ class Backup:
     seq: int
     bytes: int
     created_at: str
+    older: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,16 +77,41 @@ def list_backups() -> Listing:
             by_index.setdefault(name.split("/")[-2], []).append(name)
     backups, problems = [], []
     for names in by_index.values():
-        for name in sorted(names, key=_seq_of_name, reverse=True):
+        newest_first = sorted(names, key=_seq_of_name, reverse=True)
+        for i, name in enumerate(newest_first):
             try:
-                backup = describe_backup(object_name=name)
-                if (str(backup.uuid), backup.seq) != (name.split("/")[-2], _seq_of_name(name)):
-                    raise DamagedFile(f"It is a snapshot of {backup.name!r} at seq {backup.seq}, in the wrong place.")
-                backups.append(backup)
+                backups.append(replace(_described_in_place(name), older=tuple(newest_first[i + 1 :])))
                 break
             except (DamagedFile, StorageFailed) as error:
                 problems.append(f"{name}: {error.detail}")
     return Listing(sorted(backups, key=lambda one: (one.name, one.created_at)), problems)
+
+
+def restore_soundest(
+    *, backup: Backup, as_name: str | None = None, progress: Callable[[int], None] = lambda items: None
+) -> tuple[Backup | None, list[str]]:
+    """Restore an index from this file or, where it is damaged, from the newest older one that is not.
+
+    Returns
+    -------
+    Backup or None
+        What it was restored from; None when no file of the index is sound.
+    list of str
+        What is wrong with the files that were passed over.
+
+    Raises
+    ------
+    IndexExists, InvalidInput, StorageFailed
+        As `restore_index`.
+    """
+    problems: list[str] = []
+    for name in (backup.object_name, *backup.older):
+        try:
+            found = backup if name == backup.object_name else _described_in_place(name)
+            return restore_index(backup=found, as_name=as_name, progress=progress), problems
+        except DamagedFile as error:
+            problems.append(f"{name}: {error.detail}")
+    return None, problems
 
 
 def describe_backup(*, object_name: str) -> Backup:
@@ -198,6 +224,13 @@ def choose(*, listing: Listing, names: Collection[str], newest: bool = False) ->
             raise InvalidInput.at("", "several_backups", detail)
         chosen.append(max(found, key=lambda backup: (backup.created_at, backup.object_name)))
     return chosen
+
+
+def _described_in_place(name: str) -> Backup:
+    backup = describe_backup(object_name=name)
+    if (str(backup.uuid), backup.seq) != (name.split("/")[-2], _seq_of_name(name)):
+        raise DamagedFile(f"It is a snapshot of {backup.name!r} at seq {backup.seq}, in the wrong place.")
+    return backup
 
 
 def _seq_of_name(name: str) -> int:

@@ -7,6 +7,7 @@ import random
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,6 @@ from tests.processes import Server
 
 API = "/v1/vectors/index"
 JSON = {"Content-Type": "application/json"}
-CALLS = {"search": "POST", "count": "POST", "delete": "POST", "items": "PATCH", "recall": "POST", "duplicates": "POST"}
 FILTERED = ("search", "count", "delete")
 
 
@@ -37,7 +37,7 @@ def name(shared_client: httpx.Client, index_name: str) -> str:
 
 
 def send(client: httpx.Client, name: str, call: str, content: bytes) -> httpx.Response:
-    return client.request(CALLS[call], f"{API}/{name}/{call}", content=content, headers=JSON)
+    return client.request("PATCH" if call == "items" else "POST", f"{API}/{name}/{call}", content=content, headers=JSON)
 
 
 def body_of(call: str, text: str) -> bytes:
@@ -91,9 +91,7 @@ HOSTILE = {
 @pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE)
 def test_a_wrong_filter_is_400_with_its_place(shared_client: httpx.Client, name: str, call: str, text: str) -> None:
     started = time.monotonic()
-
     problem = assert_problem(send(shared_client, name, call, body_of(call, text)), 400, "invalid_input")
-
     assert time.monotonic() - started < 20
     assert problem["errors"]
     if text not in (HOSTILE["surrogate"], HOSTILE["nan"], HOSTILE["1e400"], HOSTILE["400-digits"]):  # not even JSON
@@ -110,7 +108,7 @@ ODD = {
     "negative-zero": '{"n": {"$gt": -0.0}}',
     "long-string": json.dumps({"n": {"$ne": "x" * 1_000_000}}),
     "quotes": '{"\'; DROP TABLE": {"$exists": false}}',
-    "many-conditions": json.dumps({"$or": [{"n": {"$not": {"$gt": i}}} for i in range(1_000)]}),
+    "conditions": json.dumps({"$or": [{"n": {"$not": {"$gt": i}}} for i in range(1_000)]}),
     "in-1000": json.dumps({"n": {"$in": list(range(1_000))}}),
     "key-twice": '{"n": 5, "n": 1}',
 }
@@ -128,12 +126,17 @@ def test_an_odd_filter_is_answered(shared_client: httpx.Client, name: str, text:
     assert counted.json() == {"count": int(expected)}
 
 
-@pytest.mark.parametrize("call", ["count", "items", "recall", "duplicates"])
-@pytest.mark.parametrize("content", NOT_JSON.values(), ids=NOT_JSON)
+@pytest.mark.parametrize(
+    ("call", "content"),
+    [
+        pytest.param(call, content, id=f"{call}-{what}")
+        for call in ("count", "items", "recall", "duplicates")
+        for what, content in NOT_JSON.items()
+        # An empty body is no fault where nothing is required.
+        if call in ("items", "duplicates") or content.strip()
+    ],
+)
 def test_what_no_call_can_read_is_400(shared_client: httpx.Client, name: str, call: str, content: bytes) -> None:
-    if call in ("count", "recall") and content in (b"", b" \r\n\t"):
-        pytest.skip("an empty body is no fault where nothing is required")
-
     assert_problem(send(shared_client, name, call, content), 400, "invalid_input")
 
 
@@ -203,8 +206,7 @@ def test_thousands_of_filters_leave_the_memory_as_it_is(
     def ask(turn: int) -> None:
         value = f"{turn}" + "x" * 1_000_000
         for wanted in ({"t": value}, {"t": {"$in": [value]}}, {f"path{turn}": {"$exists": True}}):
-            answer = client.post(f"{API}/docs/count", json={"filter": wanted})
-            assert answer.json() == {"count": 0}
+            assert client.post(f"{API}/docs/count", json={"filter": wanted}).json() == {"count": 0}
 
     for turn in range(10):
         ask(turn)
@@ -216,16 +218,14 @@ def test_thousands_of_filters_leave_the_memory_as_it_is(
 
 
 def memory_bytes(server: Server) -> int:
-    """Return the resident memory of a server and its workers."""
+    """Return the resident memory of the process group that a server leads."""
     assert server.process is not None
     total = 0
     for folder in Path("/proc").glob("[0-9]*"):
-        try:
-            status = (folder / "status").read_text()
-            if int((folder / "stat").read_text().rpartition(")")[2].split()[2]) == server.process.pid:
+        with suppress(OSError, IndexError, ValueError):
+            status, stat = (folder / "status").read_text(), (folder / "stat").read_text()
+            if int(stat.rpartition(")")[2].split()[2]) == server.process.pid:
                 total += int(status.partition("VmRSS:")[2].split()[0]) * 1024
-        except (OSError, IndexError, ValueError):
-            continue
     return total
 
 
@@ -287,8 +287,8 @@ def test_random_filters_over_many_items_match_what_the_language_says(
     rng, client = random.Random(seed), make_http(server)
     client.post(API, json={"name": "docs", "dimension": 2})
     items = {f"{i}": random_metadata(i, rng) for i in range(3_000)}
-    body = {"items": [{"id": key, "vector": [1, int(key)], "metadata": value} for key, value in items.items()]}
-    assert client.post(f"{API}/docs/add", json=body).status_code == 200
+    sent = [{"id": key, "vector": [1, int(key)], "metadata": value} for key, value in items.items()]
+    assert client.post(f"{API}/docs/add", json={"items": sent}).status_code == 200
 
     for _ in range(150):
         wanted = random_filter(rng)

@@ -252,7 +252,7 @@ def test_info_and_listing_tell_the_same(shared_client: httpx.Client, index: Inde
 
     assert {key: info[key] for key in info if not key.endswith("_at")} == {
         "name": index.name, "dimension": 3, "distance": "euclidean", "m": 16, "ef_construction": 200, "ef_search": 64,
-        "count": 1, "seq": 1, "snapshot": None,
+        "count": 1, "seq": 1, "snapshot": None, "recall": None, "warnings": [],
     }  # fmt: skip
     assert set(listing) == {"count", "next", "previous", "results"}
     assert info in listing["results"]

@@ -7,6 +7,7 @@ from django.core.management.base import CommandParser
 
 from vectors.duplicates import find_duplicates
 from vectors.indexes import index_state
+from vectors.maintenance import build_graph
 from vectors.management.base import IndexCommand
 from vectors.management.progress import progress_bar
 from vectors.queries import parse_duplicates
@@ -24,6 +25,8 @@ class Command(IndexCommand):
         name = options["name"]
         threshold = parse_duplicates({"threshold": options["threshold"]})
         state = index_state(name=name)
+        with progress_bar(None, f"rows of {name} built") as progress:
+            build_graph(name=name, progress=progress)  # what searches of a server go by; a new process has none
         with progress_bar(state.live_count, "items") as progress:
             found = find_duplicates(state=state, threshold=threshold, progress=progress)
         # Ids may hold anything, so they are quoted: one line is one group.

@@ -6,6 +6,7 @@ from typing import Any
 from django.core.management.base import CommandError, CommandParser
 
 from vectors.indexes import index_state
+from vectors.maintenance import build_graph
 from vectors.management.base import IndexCommand
 from vectors.management.progress import progress_bar
 from vectors.queries import DEFAULT_K, DEFAULT_NUM, parse_recall
@@ -26,6 +27,8 @@ class Command(IndexCommand):
         name, least = options["name"], options["least"]
         num, k = parse_recall({"num": options["num"], "k": options["k"]})
         state = index_state(name=name)
+        with progress_bar(None, f"rows of {name} built") as progress:
+            build_graph(name=name, progress=progress)  # what searches of a server go by; a new process has none
         with progress_bar(min(num, state.live_count), "searches") as progress:
             found = measure_recall(state=state, num=num, k=k, progress=progress)
         text = (

@@ -56,8 +56,12 @@ class Command(IndexCommand):
             name = as_name or backup.name
             try:
                 with progress_bar(backup.count, f"items of {name}") as progress:
-                    restore.restore_index(backup=backup, as_name=as_name, progress=progress)
-                restored.append(name)
+                    used, damaged = restore.restore_soundest(backup=backup, as_name=as_name, progress=progress)
+                problems = [*problems, *damaged]
+                if used is not None:
+                    restored.append(name)
+                if used is not None and damaged:
+                    problems.append(f"{name}: restored from an older file instead, as it was at seq {used.seq}.")
             except IndexExists:
                 present.append(name)
             except LakehouseError as error:
