@@ -61,6 +61,8 @@ INSTALLED_APPS = [
     "lakehouse_site.apps.LakehouseSiteConfig",
     "lakehouse_site.access.apps.AccessConfig",
     "vectors.apps.VectorsConfig",
+    "distillation.apps.DistillationConfig",
+    "drift.apps.DriftConfig",
 ]
 
 MIDDLEWARE = [
