@@ -31,6 +31,7 @@ PURE = {
     "lakehouse_site.access.addresses",
     "lakehouse_site.access.tokens",
     "distillation.firewall",
+    "distillation.pipeline_types",
     "vectors.batches",
     "vectors.breadth",
     "vectors.coder_hnsw",
