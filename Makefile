@@ -26,10 +26,10 @@ MANAGE_APART := env -u DATABASE_URL LAKEHOUSE_DATA_DIR=$(VENV)/checks $(BIN)/pyt
 PYTEST_ARGS ?= -n auto --dist worksteal
 
 .DEFAULT_GOAL := help
-.PHONY: help up install install-dev serve test test-postgres chaos bench stress lint schema lock
+.PHONY: help up install install-dev serve test test-postgres chaos bench bench-distillation stress lint schema lock
 
 help: ## List these commands
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-19s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 up: install ## Install, migrate, load the demo index and serve on http://127.0.0.1:8000
 	@exec $(BIN)/python manage.py up
@@ -64,6 +64,9 @@ chaos: install-dev ## Kill servers, damage files, break storages and count what 
 
 bench: install-dev ## Measure this service beside hnswlib, Chroma, pgvector and others; BENCH_ARGS=--quick is short
 	@$(BIN)/python -m benchmarks.run $(BENCH_ARGS)
+
+bench-distillation: install-dev ## Measure the export of training sets beside datatrove and datasketch; BENCH_ARGS=--quick is short
+	@$(BIN)/python -m benchmarks.distillation.run $(BENCH_ARGS)
 
 stress: install ## Write, search, merge and delete with several clients at once, then check every item
 	@$(BIN)/python manage.py stress $(STRESS_ARGS)

@@ -10,7 +10,6 @@ from django.db.models import Q
 from distillation.firewall import NEGATIVE_ROLES, POSITIVE_ROLES, Category, Role
 
 MAX_ID_LENGTH = 256
-RAW_BYTES_KEPT = 4096
 
 
 class ScoredRunFile(models.Model):
@@ -23,6 +22,7 @@ class ScoredRunFile(models.Model):
     path = models.CharField(max_length=1024, help_text="From the root down, with forward slashes.")
     sha256 = models.CharField(max_length=64, help_text="Of the file as it is stored, compressed or not.")
     size_bytes = models.BigIntegerField()
+    location = models.TextField(blank=True, help_text="Where it was read: a path, `storage:NAME`, or nothing.")
     lines = models.BigIntegerField(default=0, help_text="Lines read so far.")
     bytes_read = models.BigIntegerField(default=0, help_text="Bytes of those lines, uncompressed.")
     blank = models.BigIntegerField(default=0)
@@ -73,7 +73,7 @@ class ScoredRun(models.Model):
     is_disputed = models.BooleanField(
         default=False, help_text="Another content came under its id: left out of exports."
     )
-    file = models.ForeignKey(ScoredRunFile, on_delete=models.PROTECT, related_name="runs")
+    file = models.ForeignKey(ScoredRunFile, on_delete=models.PROTECT, related_name="runs", db_index=False)
     line = models.PositiveBigIntegerField(help_text="From 1.")
     ingested_at = models.DateTimeField()
 
@@ -87,6 +87,7 @@ class ScoredRun(models.Model):
             ),
         )
         indexes = (
+            models.Index(fields=("file", "line"), name="distillation_run_by_place"),
             models.Index(fields=("category", "run_id"), name="distillation_run_by_category"),
             models.Index(fields=("scored_at",), name="distillation_run_by_time"),
             models.Index(fields=("task_id",), name="distillation_run_by_task"),
@@ -99,12 +100,16 @@ class ScoredRun(models.Model):
 
 
 class QuarantinedLine(models.Model):
-    """A line that did not become a run, until a person releases or discards it."""
+    """A line that did not become a run, until a person releases or discards it.
+
+    Of each file, `quarantined` is the number of its rows here that are not released.
+    """
 
     class Status(models.TextChoices):
         OPEN = "open"
         RELEASED = "released"
         DISCARDED = "discarded"
+        SUPERSEDED = "superseded", "read again in a newer content of the file"
 
     file = models.ForeignKey(ScoredRunFile, on_delete=models.PROTECT, related_name="faults")
     line = models.PositiveBigIntegerField(help_text="From 1.")
@@ -114,6 +119,8 @@ class QuarantinedLine(models.Model):
     raw = models.BinaryField(help_text="The first 4,096 bytes of the line.")
     size_bytes = models.BigIntegerField(help_text="Of the whole line.")
     sha256 = models.CharField(max_length=64, help_text="Of the whole line.")
+    content = models.TextField(blank=True, help_text="Canonical JSON of a valid line that contradicts a stored run.")
+    content_sha256 = models.CharField(max_length=64, blank=True)
     status = models.CharField(max_length=16, choices=Status.choices, default=Status.OPEN)
     note = models.TextField(blank=True)
     quarantined_at = models.DateTimeField()

@@ -23,6 +23,7 @@ from lakehouse_site.environment_casts import (
     read_database,
     read_flag,
     read_hosts,
+    read_mail_server,
     read_rates,
     read_seconds,
     read_token,
@@ -177,6 +178,22 @@ VARIABLES: tuple[Variable, ...] = (
         {},
         "off",
         "Calls per caller and scope, for example `read=100/second,write=20/second`; more are answered with 429.",
+    ),
+    Variable(
+        "LAKEHOUSE_EMAIL_URL",
+        read_mail_server,
+        None,
+        "off",
+        "Mail server for alerts of drift, and who they come from: `smtp://user:password@host:587?from=name@host`; "
+        "`smtps://` for TLS from the start, `smtp+tls://` for STARTTLS.",
+        secret=True,
+    ),
+    Variable(
+        "LAKEHOUSE_WEBHOOK_HOSTS",
+        read_hosts,
+        [],
+        "none",
+        "Host names, separated by commas, that webhooks may call although they lead to a private or loopback address.",
     ),
     Variable(
         "LAKEHOUSE_LOG_LEVEL",

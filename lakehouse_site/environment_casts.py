@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 import environ
 
@@ -53,6 +53,28 @@ def read_hosts(text: str) -> list[str]:
         if "/" in host or re.search(r"\s", host) or (host.count(":") == 1):
             raise ValueError(f"write host names without scheme and port, separated by commas; {host!r} is not one")
     return hosts
+
+
+def read_mail_server(text: str) -> dict[str, Any]:
+    """Return Django's settings for sending mail."""
+    wrong = "write smtp://user:password@host:port?from=name@host (or smtps://, smtp+tls://)"
+    try:
+        parts = urlsplit(text.strip())
+        port = parts.port
+    except ValueError:
+        raise ValueError(wrong) from None
+    sender = dict(parse_qsl(parts.query)).get("from", "")
+    if parts.scheme not in ("smtp", "smtps", "smtp+tls") or not parts.hostname or "@" not in sender:
+        raise ValueError(wrong)
+    return {
+        "EMAIL_HOST": parts.hostname,
+        "EMAIL_PORT": port or (465 if parts.scheme == "smtps" else 587 if parts.scheme == "smtp+tls" else 25),
+        "EMAIL_HOST_USER": unquote(parts.username or ""),
+        "EMAIL_HOST_PASSWORD": unquote(parts.password or ""),
+        "EMAIL_USE_SSL": parts.scheme == "smtps",
+        "EMAIL_USE_TLS": parts.scheme == "smtp+tls",
+        "DEFAULT_FROM_EMAIL": sender,
+    }
 
 
 def read_rates(text: str) -> dict[str, str]:

@@ -36,6 +36,8 @@ LAKEHOUSE_TRUSTED_PROXIES: str = _env["LAKEHOUSE_TRUSTED_PROXIES"]
 LAKEHOUSE_ALLOW_NON_LOOPBACK: bool = _env["LAKEHOUSE_ALLOW_NON_LOOPBACK"]
 LAKEHOUSE_ALLOWED_HOSTS: list[str] | None = _env["LAKEHOUSE_ALLOWED_HOSTS"]
 LAKEHOUSE_THROTTLE_RATES: dict[str, str] = _env["LAKEHOUSE_THROTTLE_RATES"]
+LAKEHOUSE_EMAIL_URL: dict[str, Any] | None = _env["LAKEHOUSE_EMAIL_URL"]
+LAKEHOUSE_WEBHOOK_HOSTS: list[str] = _env["LAKEHOUSE_WEBHOOK_HOSTS"]
 LAKEHOUSE_LOG_LEVEL: str = _env["LAKEHOUSE_LOG_LEVEL"]
 LAKEHOUSE_DEBUG: bool = _env["LAKEHOUSE_DEBUG"]
 
@@ -221,6 +223,17 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
 }
+
+# --- mail ----------------------------------------------------------------------------------------------------------
+_mail = LAKEHOUSE_EMAIL_URL or {}
+EMAIL_HOST: str = _mail.get("EMAIL_HOST", "")  # none: mails are not sent, and the log of deliveries says so
+EMAIL_PORT: int = _mail.get("EMAIL_PORT", 25)
+EMAIL_HOST_USER: str = _mail.get("EMAIL_HOST_USER", "")
+EMAIL_HOST_PASSWORD: str = _mail.get("EMAIL_HOST_PASSWORD", "")
+EMAIL_USE_SSL: bool = _mail.get("EMAIL_USE_SSL", False)
+EMAIL_USE_TLS: bool = _mail.get("EMAIL_USE_TLS", False)
+EMAIL_TIMEOUT = 20
+DEFAULT_FROM_EMAIL: str = _mail.get("DEFAULT_FROM_EMAIL", "lakehouse@localhost")
 
 # --- the rest ------------------------------------------------------------------------------------------------------
 USE_TZ = True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -13,6 +14,16 @@ from pytest_django import Settings
 from tests.lakehouse_site.shapes import assert_problem
 
 TOKEN = "a-token-for-the-walk"
+# What stands for a parameter of a path; 1 for those that are not named.
+EXAMPLES = {
+    "eval_set": "some-set",
+    "export_id": "0" * 40,
+    "file_name": "train.jsonl",
+    "name": "some-index",
+    "notice_id": "00000000-0000-4000-8000-000000000000",
+    "run_id": "some-run",
+}
+_PARAMETER = re.compile(r"\(\?P<(?P<name>\w+)>[^)]*\)")
 OWN: dict[str, Any] = {"HTTP_AUTHORIZATION": f"Bearer {TOKEN}"}
 
 
@@ -24,7 +35,7 @@ def _paths(resolver: URLResolver, prefix: str = "/") -> Iterator[str]:
             if not text.startswith("admin"):
                 yield from _paths(entry, prefix + text)
         elif isinstance(entry, URLPattern):
-            path = text.replace("(?P<name>[^/]+)", "some-index").replace("^", "").replace("/?$", "")
+            path = _PARAMETER.sub(lambda found: EXAMPLES.get(found["name"], "1"), text).replace("^", "").replace("/?$", "")
             assert "(" not in path, f"teach this walk the pattern {text}"
             yield prefix + path
 

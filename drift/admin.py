@@ -1,0 +1,155 @@
+"""Drift in the admin: monitors, what they found, and alerts to acknowledge. Reports are facts: not editable."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from django.contrib import admin, messages
+from django.db.models import Model, QuerySet
+from django.http import HttpRequest
+from django.template.loader import render_to_string
+from django.utils.safestring import SafeString
+
+from drift.alerts import acknowledge_alert
+from drift.charts import mirrored_bars, timeline
+from drift.checks import check_monitor
+from drift.models import DriftAlert, DriftDelivery, DriftMonitor, DriftReport
+from drift.monitors import delete_monitor
+from lakehouse_site.errors import LakehouseError
+
+if TYPE_CHECKING:
+    MonitorBase = admin.ModelAdmin[DriftMonitor]
+    ReportBase = admin.ModelAdmin[DriftReport]
+    AlertBase = admin.ModelAdmin[DriftAlert]
+    DeliveryInline = admin.TabularInline[DriftDelivery, DriftAlert]
+else:  # they take type arguments only in the stubs
+    MonitorBase = ReportBase = AlertBase = admin.ModelAdmin
+    DeliveryInline = admin.TabularInline
+
+SHOWN_REPORTS = 60
+
+
+class Facts:
+    """Rows that are looked at: services make them."""
+
+    def has_add_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+
+@admin.register(DriftMonitor)
+class DriftMonitorAdmin(Facts, MonitorBase):
+    """Monitors are made and changed over HTTP, where what is wrong is told with its place."""
+
+    list_display = ("name", "target", "reference", "is_active", "last_window_end", "last_verdict")
+    list_filter = ("target", "is_active")
+    search_fields = ("name",)
+    actions = ("check_now",)
+    exclude = ("webhook_secret",)
+    readonly_fields = ("history",)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return bool(request.user.has_perm("drift.delete_driftmonitor"))
+
+    def has_check_permission(self, request: HttpRequest) -> bool:
+        return bool(request.user.has_perm("drift.change_driftmonitor"))
+
+    @admin.action(description="Look at the latest window now", permissions=["check"])
+    def check_now(self, request: HttpRequest, queryset: QuerySet[DriftMonitor]) -> None:
+        for monitor in queryset:
+            try:
+                report = check_monitor(monitor_id=str(monitor.pk))
+            except LakehouseError as error:
+                self.message_user(request, error.detail, messages.ERROR)
+            else:
+                self.message_user(request, f"{monitor.name}: {report.verdict} {report.error}".strip())
+
+    @admin.display(description="last verdict")
+    def last_verdict(self, monitor: DriftMonitor) -> str:
+        report = monitor.reports.order_by("-window_end").first()
+        return report.verdict if report else "–"
+
+    @admin.display(description="PSI of the last reports")
+    def history(self, monitor: DriftMonitor) -> SafeString:
+        latest = list(monitor.reports.order_by("-window_end")[:SHOWN_REPORTS])[::-1]
+        line = timeline((f"{one.window_end:%Y-%m-%d %H:%M}", one.verdict, _psi(one)) for one in latest)
+        return render_to_string("drift/timeline.html", {"line": line})
+
+    def delete_model(self, request: HttpRequest, obj: DriftMonitor) -> None:
+        delete_monitor(monitor_id=str(obj.pk))
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[DriftMonitor]) -> None:
+        for monitor in queryset:
+            delete_monitor(monitor_id=str(monitor.pk))
+
+    def get_deleted_objects(
+        self, objs: Any, request: HttpRequest
+    ) -> tuple[list[str], dict[str, int], set[str], list[str]]:
+        # The stock page asks for the right to delete every report and alert of a monitor, which nobody has.
+        names = [f"{monitor.name} with its reports and alerts" for monitor in objs]
+        return names, {"drift monitors": len(names)}, set(), []
+
+
+@admin.register(DriftReport)
+class DriftReportAdmin(Facts, ReportBase):
+    list_display = ("window_end", "monitor", "verdict", "is_drift", "n_reference", "n_current", "error")
+    list_filter = ("verdict", "is_drift", "monitor")
+    list_select_related = ("monitor",)
+    date_hierarchy = "window_end"
+    exclude = ("metrics",)
+    readonly_fields = ("measures",)
+
+    @admin.display(description="measures")
+    def measures(self, report: DriftReport) -> SafeString:
+        return render_to_string("drift/report.html", {"metrics": [_shown(metric) for metric in report.metrics]})
+
+
+class DriftDeliveryInline(Facts, DeliveryInline):
+    model = DriftDelivery
+    fields = ("event", "channel", "address", "state", "attempts", "next_attempt_at", "last_error", "sent_at")
+    extra = 0
+
+
+@admin.register(DriftAlert)
+class DriftAlertAdmin(Facts, AlertBase):
+    list_display = ("opened_at", "monitor", "kind", "state", "is_quiet", "summary", "acknowledged_by", "resolved_at")
+    list_filter = ("state", "kind", "monitor")
+    list_select_related = ("monitor",)
+    actions = ("acknowledge",)
+    inlines = (DriftDeliveryInline,)
+
+    def has_acknowledge_permission(self, request: HttpRequest) -> bool:
+        return bool(request.user.has_perm("drift.change_driftalert"))
+
+    @admin.action(description="Acknowledge: I have looked at it", permissions=["acknowledge"])
+    def acknowledge(self, request: HttpRequest, queryset: QuerySet[DriftAlert]) -> None:
+        for alert in queryset:
+            acknowledge_alert(alert_id=str(alert.pk), by=request.user.get_username())
+        self.message_user(request, f"{len(queryset)} acknowledged.")
+
+
+def _psi(report: DriftReport) -> float:
+    return max((float(metric["result"].get("psi") or 0.0) for metric in report.metrics), default=0.0)
+
+
+def _shown(metric: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what the template draws: pictures and tables where there are some, single figures below them."""
+    result = metric["result"]
+    figures = [
+        (name, value) for name, value in result.items() if not isinstance(value, list | dict) and value is not None
+    ]
+    return {
+        "name": metric["name"],
+        "verdict": metric["verdict"],
+        "is_drift": metric["is_drift"],
+        "bars": mirrored_bars(result),
+        "audit": result.get("rows") if "baseline" in result else None,
+        "transitions": result.get("transitions"),
+        "figures": figures,
+    }

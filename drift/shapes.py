@@ -1,0 +1,79 @@
+"""How far two samples are apart, by other measures than PSI."""
+
+from __future__ import annotations
+
+import math
+import sys
+
+import numpy as np
+
+from drift.samples import Floats
+
+MIN_DEVIATION = 1e-3
+_LARGE = 1e100
+
+
+def ks_and_wasserstein(reference: Floats, current: Floats) -> tuple[float, float]:
+    """Return the Kolmogorov-Smirnov statistic and the normalised Wasserstein distance of two samples.
+
+    Parameters
+    ----------
+    reference, current
+        Shapes ``(n,)`` and ``(m,)``, finite, neither empty; not changed.
+
+    Returns
+    -------
+    tuple of float
+        sup |F - G|, 0 to 1; and W1 / max(standard deviation of the reference, 0.001), at most the largest float.
+
+    Notes
+    -----
+    F and G are the empirical distribution functions; W1 is the area between them (Vallender 1974). Both sides are
+    sorted, which is nearly all of the cost.
+    """
+    scale = max(float(np.abs(reference).max()), float(np.abs(current).max()))
+    # Differences and squares of such values would overflow; both measures are ratios.
+    divisor = scale if scale > _LARGE else 1.0
+    first, second = np.sort(reference / divisor), np.sort(current / divisor)
+    both = np.concatenate([first, second])
+    order = np.argsort(both, kind="stable")  # two sorted runs: a merge
+    steps = np.diff(both[order])
+    seen = np.cumsum(order < first.size)
+    gap = np.abs(seen / first.size - (np.arange(1, both.size + 1) - seen) / second.size)
+    area = float(np.dot(gap[:-1], steps))
+    # Among equal values only after the last one both functions have made their step.
+    gap[:-1][steps == 0] = 0.0
+    # The mean of equal numbers is not always that number.
+    deviation = 0.0 if first[0] == first[-1] else float(first.std())
+    floor = max(deviation, MIN_DEVIATION / divisor)
+    ratio = math.inf if floor == 0.0 else area / floor
+    return float(gap.max()), min(ratio, sys.float_info.max) if area else 0.0
+
+
+def share_distances(reference: Floats, current: Floats) -> tuple[float, float, float]:
+    """Return the Jensen-Shannon (base 2) and the Hellinger distance and the total variation of two lists of shares.
+
+    Parameters
+    ----------
+    reference, current
+        Shape ``(k,)``: shares of the same buckets, each side of sum 1.
+
+    Returns
+    -------
+    tuple of float
+        Each 0 to 1.
+
+    References
+    ----------
+    Lin (1991), Divergence measures based on the Shannon entropy; Hellinger: sqrt(sum (sqrt p - sqrt q)^2 / 2).
+    """
+    middle = (reference + current) / 2
+    divergence = (_relative_entropy(reference, middle) + _relative_entropy(current, middle)) / 2
+    hellinger = math.sqrt(float(np.square(np.sqrt(reference) - np.sqrt(current)).sum()) / 2)
+    variation = float(np.abs(reference - current).sum()) / 2
+    return math.sqrt(min(max(divergence, 0.0), 1.0)), min(hellinger, 1.0), min(variation, 1.0)
+
+
+def _relative_entropy(shares: Floats, others: Floats) -> float:
+    live = shares > 0
+    return float((shares[live] * np.log2(shares[live] / others[live])).sum())
