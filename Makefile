@@ -26,7 +26,7 @@ MANAGE_APART := env -u DATABASE_URL LAKEHOUSE_DATA_DIR=$(VENV)/checks $(BIN)/pyt
 PYTEST_ARGS ?= -n auto --dist worksteal
 
 .DEFAULT_GOAL := help
-.PHONY: help up install install-dev serve test test-postgres chaos bench bench-distillation stress lint schema lock
+.PHONY: help up install install-dev serve test test-postgres chaos bench bench-distillation bench-drift stress lint schema lock
 
 help: ## List these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-19s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -67,6 +67,9 @@ bench: install-dev ## Measure this service beside hnswlib, Chroma, pgvector and 
 
 bench-distillation: install-dev ## Measure the export of training sets beside datatrove and datasketch; BENCH_ARGS=--quick is short
 	@$(BIN)/python -m benchmarks.distillation.run $(BENCH_ARGS)
+
+bench-drift: install-dev ## Measure the drift of columns beside Evidently, Frouros and scipy; BENCH_ARGS=--quick is short
+	@$(BIN)/python -m benchmarks.drift.run $(BENCH_ARGS)
 
 stress: install ## Write, search, merge and delete with several clients at once, then check every item
 	@$(BIN)/python manage.py stress $(STRESS_ARGS)

@@ -89,7 +89,7 @@ class LocalFolder:
         self.root = root.resolve()
 
     def names(self) -> Iterator[str]:
-        for folder, folders, files in os.walk(self.root / FOLDER):
+        for folder, folders, files in os.walk(self.root / FOLDER, onerror=_refuse):
             folders.sort()
             for file in sorted(files):
                 path = Path(folder) / file
@@ -208,6 +208,10 @@ def _source_of(root: str | Path) -> tuple[Source, str]:
         "no_scored_runs",
         f"{text} has no folder {FOLDER}. ROOT is the folder that holds {FOLDER}/YYYY/MM/DD/*.jsonl.",
     )
+
+
+def _refuse(error: OSError) -> None:
+    raise error  # a folder that may not be looked into must not pass for an empty one
 
 
 @contextmanager

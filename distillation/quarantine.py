@@ -172,7 +172,8 @@ def _swap(row: QuarantinedLine, run: ScoredRun, decided_by: str) -> None:
         file_id=run.file_id,
         line=run.line,
         defaults={
-            "code": Code.DUPLICATE_RUN_ID_CONFLICT.value, "message": message, "run_id": run.run_id, "raw": old[:RAW_BYTES_KEPT],
+            "code": Code.DUPLICATE_RUN_ID_CONFLICT.value, "message": message, "run_id": run.run_id,
+            "raw": old[:RAW_BYTES_KEPT],
             "size_bytes": len(old), "sha256": hashlib.sha256(old).hexdigest(), "content": run.content,
             "content_sha256": run.content_sha256, "status": _Status.DISCARDED.value, "note": message,
             "quarantined_at": now, "decided_at": now, "decided_by": decided_by,

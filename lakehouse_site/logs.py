@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 import logging
+import re
+import secrets
 import sys
+from collections.abc import Mapping
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from typing import Any
@@ -13,6 +16,20 @@ request_id: ContextVar[str] = ContextVar("request_id", default="")
 
 # What `logging` puts on every record; anything else was passed as `extra`. `request` and `server_time` are Django's.
 _OWN = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "request", "server_time"}
+
+
+_SANE_REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
+
+
+def begin_request(meta: Mapping[str, Any]) -> str:
+    """Take the id that a request brings, or a new one, for what is logged from here on; return it.
+
+    It is not reset afterwards: Django logs some failures late, and the next request sets its own.
+    """
+    sent = meta.get("HTTP_X_REQUEST_ID", "")
+    own: str = sent if sent and _SANE_REQUEST_ID.fullmatch(sent) else secrets.token_hex(8)
+    request_id.set(own)
+    return own
 
 
 def _fields(record: logging.LogRecord) -> dict[str, Any]:

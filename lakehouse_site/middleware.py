@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-import secrets
 from collections.abc import Callable
 from typing import Any
 
@@ -21,7 +19,6 @@ from lakehouse_site.http import admit_chunked, discard_small_body
 from lakehouse_site.in_flight import counted
 from lakehouse_site.problems import problem_response, response_for
 
-_SANE_REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 # No inline script or style and nothing from elsewhere; `data:` images are Bootstrap's and Swagger's icons.
 _CONTENT_SECURITY_POLICY = (
     "default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'none'; "
@@ -42,10 +39,7 @@ class DoorMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        sent = request.META.get("HTTP_X_REQUEST_ID", "")
-        request_id = sent if sent and _SANE_REQUEST_ID.fullmatch(sent) else secrets.token_hex(8)
-        # Not reset afterwards: Django logs some failures after this returns, and the next request sets its own.
-        logs.request_id.set(request_id)
+        request_id = logs.begin_request(request.META)
         if request.path_info in health.PATHS:
             response: HttpResponseBase = health.answer(request)
         else:

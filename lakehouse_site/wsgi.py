@@ -14,10 +14,12 @@ from django.core.wsgi import get_wsgi_application
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "lakehouse_site.settings")
 
-application = get_wsgi_application()
+_django = get_wsgi_application()
 
-from vectors.upkeep import upkeep  # noqa: E402  it needs the applications to be loaded
+from lakehouse_site.fast_lane import FastLane  # noqa: E402  it needs the applications to be loaded
+from vectors.upkeep import upkeep  # noqa: E402
 
+application = FastLane(_django)
 upkeep.start()
 
 # What is loaded now stays for ever: the collector need not walk it again and again during requests.

@@ -155,10 +155,10 @@ SERVICES = {
     "drift": {"alerts", "checks", "deliveries", "monitors"},
 }
 # HTTP, HTML, terminal: nothing below knows them.
-OUTER = {"admin", "export_admin", "export_views", "management", "pagination", "serializers", "urls", "views"}
+OUTER = {"admin", "answers", "export_admin", "export_views", "management", "pagination", "serializers", "urls", "views"}
 # What an app may take from the site. Only its outer modules may speak of access and of HTTP.
 SITE_FOR_ALL = {"lakehouse_site.errors", "lakehouse_site.outages"}
-SITE_FOR_OUTER = {"lakehouse_site.access", "lakehouse_site.http"}
+SITE_FOR_OUTER = {"lakehouse_site.access", "lakehouse_site.fast_lane", "lakehouse_site.http"}
 # The site's own inner modules; what speaks HTTP there is for views and middleware.
 SITE_INNER = {f"lakehouse_site.access.{name}" for name in ("models", "selectors", "services")} | {
     "lakehouse_site.errors"

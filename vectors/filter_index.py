@@ -64,6 +64,10 @@ class FilterIndex:
                 self._columns, self._applied_seq = MetadataColumns(), 0  # half of a page may be applied
                 raise
 
+    def is_ready(self, state: IndexState, wanted: Filter) -> bool:
+        """Return whether the columns are in memory, but for the newest writes perhaps."""
+        return state.tombstone_floor <= self._applied_seq > 0 and not self._columns.lacking(wanted)
+
     def _make_ready(self, state: IndexState, wanted: Filter) -> None:
         lacking = self._columns.lacking(wanted)
         # Anew also for one more path: rows that are gone by now would never leave a column that is read later.

@@ -40,7 +40,7 @@ class Fingerprints:
 
     def labels(self, vector: NDArray[Any]) -> list[int]:
         """Return the labels under which this row of shape (d,) was added, and, once in 2**64, of another one."""
-        wanted = fingerprints(vector.reshape(1, -1))[0]
+        wanted = _fingerprint(vector)
         found: list[int] = []
         for hashes, labels in self._runs:
             start = int(hashes.searchsorted(wanted))
@@ -72,6 +72,13 @@ def fingerprints(vectors: NDArray[Any]) -> Hashes:
             words = np.pad(words, ((0, 0), (0, 8 - width % 8)))
         hashes[start : start + len(rows)] = (words.view(np.uint64) @ factors).view(np.int64)
     return hashes
+
+
+def _fingerprint(vector: NDArray[Any]) -> int:
+    """Return the same as `fingerprints` for one row of shape (d,), at half the cost."""
+    if vector.nbytes % 8 or not vector.flags.c_contiguous:
+        return int(fingerprints(vector.reshape(1, -1))[0])
+    return int((vector.view(np.uint64) * _factors(vector.nbytes // 8)).sum().view(np.int64))
 
 
 @cache

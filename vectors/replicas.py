@@ -73,6 +73,13 @@ class Replicas:
             self.written(replica.index_id)
         return graph
 
+    def is_ready(self, state: IndexState, wanted: Filter | None) -> bool:
+        """Return whether an index, and what a filter asks for, are in memory, but for the newest writes perhaps."""
+        replica = self._replicas.get(state.id)
+        if replica is None or not replica.applied_seq or replica.applied_seq < state.tombstone_floor:
+            return False
+        return wanted is None or replica.filters.is_ready(state, wanted)
+
     def matching(self, state: IndexState, wanted: Filter) -> Matching:
         """Return the items that pass a filter; all writes up to `state.last_seq` are seen."""
         replica = self._get(state)

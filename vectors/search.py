@@ -56,6 +56,10 @@ class Answer:
     seq: int
 
 
+class _BeyondGraph(Exception):
+    """What is asked cannot be answered by a graph."""
+
+
 class _Gone(Exception):
     """A label that should be there is not."""
 
@@ -70,11 +74,24 @@ def search_index(*, state: IndexState, query: Query) -> Answer:
     ItemNotFound
         `query.by_id` names an item that is not there.
     """
-    vectors, k = query.vectors, query.mmr.fetch_k if query.mmr else query.k
-    if vectors is None:
-        vectors, k = _vector_of(state, query.by_id or ""), k + 1
-    answer = _search(state, vectors, k, query)
-    return Answer([_trim(hits, query, state.distance) for hits in answer.hits], answer.is_exact, answer.seq)
+    vectors, k = _targets(state, query)
+    return _trimmed(_search(state, vectors, k, query), query, state.distance)
+
+
+def quick_search(*, state: IndexState, query: Query) -> Answer | None:
+    """Return the same as `search_index` where that takes a moment.
+
+    None where it may take longer (rows have to be read one by one, or the index into memory), or where rows have
+    changed meanwhile.
+    """
+    if query.exact or not replicas.is_ready(state, query.filter):
+        return None
+    vectors, k = _targets(state, query)
+    try:
+        answer = _attempt(state, vectors, k, query)
+    except _BeyondGraph:
+        return None
+    return None if answer is None else _trimmed(answer, query, state.distance)
 
 
 def search_indexes(*, states: Sequence[IndexState], query: Query) -> tuple[list[tuple[str, Hit]], bool]:
@@ -105,18 +122,20 @@ def comparable_states(*, names: Sequence[str]) -> list[IndexState]:
     return states
 
 
+def _targets(state: IndexState, query: Query) -> tuple[Float32Rows, int]:
+    """Return the vectors to search for, and how many hits are needed of each."""
+    k = query.mmr.fetch_k if query.mmr else query.k
+    if query.vectors is not None:
+        return query.vectors, k
+    return _vector_of(state, query.by_id or ""), k + 1
+
+
 def _search(state: IndexState, vectors: Float32Rows, k: int, query: Query) -> Answer:
     for _ in range(MAX_REFILLS):
-        if query.filter is not None:
-            answer = _search_among(state, vectors, k, query.filter, exact=query.exact)
-        else:
-            candidates = replicas.current(state).search(vectors, k)
-            if candidates is None or (query.exact and not all(one.is_exact for one in candidates)):
-                break
-            answer = _answer_from(state, vectors, k, candidates)
-            # An index that should have items and shows none may have been dropped while it was loaded.
-            if answer is not None and not answer.hits[0] and state.live_count:
-                answer = None
+        try:
+            answer = _attempt(state, vectors, k, query)
+        except _BeyondGraph:
+            break
         if answer is not None:
             return answer
         before, state = state, present_state(state)
@@ -128,6 +147,18 @@ def _search(state: IndexState, vectors: Float32Rows, k: int, query: Query) -> An
     hits = _scan(state, vectors, k, query.filter)
     present_state(state)  # a drop meanwhile would have cut the scan short
     return Answer(hits, True, state.last_seq)
+
+
+def _attempt(state: IndexState, vectors: Float32Rows, k: int, query: Query) -> Answer | None:
+    """Search once; None when rows have changed since the graph saw them."""
+    if query.filter is not None:
+        return _search_among(state, vectors, k, query.filter, exact=query.exact)
+    candidates = replicas.current(state).search(vectors, k)
+    if candidates is None or (query.exact and not all(one.is_exact for one in candidates)):
+        raise _BeyondGraph
+    answer = _answer_from(state, vectors, k, candidates)
+    # An index that should have items and shows none may have been dropped while it was loaded.
+    return None if answer is not None and not answer.hits[0] and state.live_count else answer
 
 
 def _search_among(state: IndexState, vectors: Float32Rows, k: int, wanted: Filter, *, exact: bool) -> Answer | None:
@@ -238,6 +269,10 @@ def _vector_of(state: IndexState, key: str) -> Float32Rows:
     if row is None or row.vector is None:
         raise ItemNotFound(state.name, key)
     return np.frombuffer(row.vector, "<f4").reshape(1, -1).astype(np.float32, copy=False)
+
+
+def _trimmed(answer: Answer, query: Query, distance: Distance) -> Answer:
+    return Answer([_trim(hits, query, distance) for hits in answer.hits], answer.is_exact, answer.seq)
 
 
 def _trim(hits: list[Hit], query: Query, distance: Distance) -> list[Hit]:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from django.urls import re_path
 
-from vectors import views
+from lakehouse_site.fast_lane import open_lane
+from vectors import answers, views
 
 NAME = r"(?P<name>[^/]+)"
+
+open_lane(rf"/v1/vectors/index/{NAME}/search/?", answers.quick_search)
 
 urlpatterns = [
     re_path(

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
 from dataclasses import asdict
 from typing import Any, ClassVar
 
-import numpy as np
-import orjson
 from django.conf import settings
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -30,10 +27,10 @@ from vectors import (
     validation,
     writes,
 )
+from vectors.answers import hit_fields, item_fields, search_answer
 from vectors.filters import has_huge_number
 from vectors.openapi import describes
 from vectors.pagination import IndexPagination
-from vectors.search import Hit
 
 MAX_SEARCHED_INDEXES = 64
 
@@ -120,10 +117,7 @@ class SearchView(VectorsView):
         state = indexes.index_state(name=name)
         query = queries.parse_search(exact_filter(request), state.dimension, state.distance)
         answer = search.search_index(state=state, query=query)
-        results: list[Any] = [[_hit(hit, query.include) for hit in hits] for hits in answer.hits]
-        if not query.is_batch:
-            results = results[0]
-        return Response({"results": results, "exact": answer.is_exact, "seq": answer.seq})
+        return Response(search_answer(answer, query))
 
 
 class MultiSearchView(VectorsView):
@@ -139,7 +133,7 @@ class MultiSearchView(VectorsView):
         states = search.comparable_states(names=names)
         query = queries.finish_multi_search(fields, states[0].dimension, states[0].distance)
         found, is_exact = search.search_indexes(states=states, query=query)
-        results = [{"index": name, **_hit(hit, query.include)} for name, hit in found]
+        results = [{"index": name, **hit_fields(hit, query.include)} for name, hit in found]
         return Response({"results": results, "exact": is_exact})
 
 
@@ -153,7 +147,7 @@ class FetchView(VectorsView):
         state = indexes.index_state(name=name)
         keys, include = validation.parse_fetch(request.data, settings.LAKEHOUSE_MAX_BATCH_ITEMS)
         found, missing = items.fetch_items(state=state, keys=keys, include=include)
-        return Response({"items": _items(found, include), "missing": missing})
+        return Response({"items": item_fields(found, include), "missing": missing})
 
 
 class CountView(VectorsView):
@@ -195,7 +189,7 @@ class ItemsView(VectorsView):
         include = validation.parse_include(words)
         limit = _limit(params.get("limit", str(items.DEFAULT_PAGE_ITEMS)))
         page, cursor = items.list_items(state=state, cursor=params.get("cursor"), limit=limit, include=include)
-        return Response({"items": _items(page, include), "next": cursor})
+        return Response({"items": item_fields(page, include), "next": cursor})
 
     @describes("patch")
     def patch(self, request: Request, name: str) -> Response:
@@ -267,24 +261,6 @@ def exact_filter(request: Request) -> Any:
     if isinstance(body, dict) and has_huge_number(body.get("filter")):
         return {**body, "filter": body_with_exact_integers(request)["filter"]}
     return body
-
-
-def _hit(hit: Hit, include: Collection[str]) -> dict[str, Any]:
-    return _with_fields({"id": hit.key, "distance": hit.distance}, hit.metadata, hit.vector, include)
-
-
-def _items(found: Sequence[Any], include: Collection[str]) -> list[dict[str, Any]]:
-    return [_with_fields({"id": row.key}, row.metadata, row.vector, include) for row in found]
-
-
-def _with_fields(
-    answer: dict[str, Any], metadata: str | None, vector: bytes | None, include: Collection[str]
-) -> dict[str, Any]:
-    if "metadata" in include:
-        answer["metadata"] = None if metadata is None else orjson.Fragment(metadata)
-    if "vector" in include and vector is not None:
-        answer["vector"] = np.frombuffer(vector, "<f4")
-    return answer
 
 
 def _limit(text: str) -> int:

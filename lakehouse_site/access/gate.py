@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import logging
 import socket
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 from django.conf import settings
 from django.http import HttpRequest
@@ -83,15 +85,15 @@ def decide(request: HttpRequest) -> Decision:
     """Return whether a request may pass, by its addresses alone; the answer is kept on the request."""
     decision: Decision | None = getattr(request, "access_decision", None)
     if decision is None:
-        decision = _decide(request)
+        decision = judge(request.META)
         request.access_decision = decision  # type: ignore[attr-defined]
         if decision.refusal is not None:
             log_refusal(request, decision.refusal.code)
     return decision
 
 
-def _decide(request: HttpRequest) -> Decision:
-    meta = request.META
+def judge(meta: Mapping[str, Any]) -> Decision:
+    """Return the same for the variables of a request, and log nothing."""
     proxies = settings.LAKEHOUSE_TRUSTED_PROXIES
     source = _source(
         meta.get("REMOTE_ADDR", ""),
