@@ -230,7 +230,8 @@ def upsert(index_id: uuid.UUID, rows: Sequence[NewRow], *, keep_metadata: bool) 
     metadata = "" if keep_metadata else _WITH_METADATA
     if connection.vendor == "sqlite":
         sql = _UPSERT.format(source="VALUES (?, ?, ?, ?, ?, ?, FALSE)", metadata=metadata)
-        run_many(sql, [(index_id.hex, *row) for row in rows])
+        own = index_id.hex
+        run_many(sql, [(own, *row) for row in rows])
         return
     source = (
         "SELECT %s, key, seq, label, metadata, vector, FALSE FROM "

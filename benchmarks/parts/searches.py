@@ -11,7 +11,7 @@ from benchmarks.teams import Stored, Team
 
 CLIENTS = (1, 8)
 QUERIES_PER_CALL = 100
-LIMITS = (500, 100, 10, 1)
+LIMITS = (500, 100, 30, 10, 1)
 
 
 def run_search(bench: Bench) -> None:
