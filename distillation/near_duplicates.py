@@ -64,18 +64,18 @@ def find_near_duplicates(sets: Shingles, is_contaminated: NDArray[np.bool_], jac
     found = NearDuplicates(links=links)
     # Rows that no chain of likenesses connects are not alike, so only those in one group are compared.
     for rows in _groups(links):
-        contaminated = [row for row in rows if is_contaminated[row]]
-        kept: list[int] = []
-        for row in rows:
-            if is_contaminated[row]:
-                continue
+        members = np.array(rows, np.int64)
+        contaminated = members[is_contaminated[members]]
+        kept, count = np.empty(len(rows), np.int64), 0
+        for row in members[~is_contaminated[members]].tolist():
             index.hold(row)
-            if (near := _first(index, row, contaminated)) is not None:
+            if (near := _first(index, row, index.may_be_alike(row, contaminated))) is not None:
                 found.of_contaminated.append(near)
-            elif (near := _closest(index, row, kept)) is not None:
+            elif (near := _closest(index, row, index.may_be_alike(row, kept[:count]))) is not None:
                 found.of_kept.append(near)
             else:
-                kept.append(row)
+                kept[count] = row
+                count += 1
     return found
 
 

@@ -46,13 +46,17 @@ class SetIndex:
         is_alone = self._runs < np.count_nonzero(counts == 1)
         shared = starts[:-1] + np.diff(np.concatenate([np.zeros(1, np.int64), np.cumsum(is_alone)])[starts])
         self._jaccard = jaccard
+        self._sizes = sizes
+        self._common: Places = starts[1:] - shared  # runs that another row has too
         self._starts: list[int] = starts.tolist()
         self._shared: list[int] = shared.tolist()
         self._looked_up: list[int] = (starts[:-1] + _first_runs(sizes, jaccard)).tolist()
         self._listed: list[int] = (starts[:-1] + _first_runs(sizes, 2 * jaccard / (1 + jaccard))).tolist()
+        self._places = np.zeros(len(sets), np.int64)
+        self._places[rows] = np.arange(len(rows))
         self._place = {row: place for place, row in enumerate(rows.tolist())}
         self._is_held = np.zeros(distinct, np.bool_)
-        self._held = self._runs[:0]
+        self._held, self._held_common = self._runs[:0], 0
         self.by_size: list[int] = rows[np.argsort(sizes, kind="stable")].tolist()
         """The rows, smallest first: those before a row are not larger."""
 
@@ -70,17 +74,36 @@ class SetIndex:
         """Take a row in hand: `alike` compares others with it."""
         self._is_held[self._held] = False
         self._held = self._runs_of(row)
+        place = self._place[row]
+        self._held_common = self._starts[place + 1] - self._shared[place]
         self._is_held[self._held] = True
 
     def alike(self, row: int) -> float | None:
         """Return the Jaccard of a row and the one in hand, or None when it is below the threshold."""
-        runs = self._runs_of(row)
-        size, held = len(runs), len(self._held)
-        if min(size, held) < self._jaccard * max(size, held):
+        place = self._place[row]
+        size, held = self._starts[place + 1] - self._starts[place], len(self._held)
+        # No more than this can be shared; most pairs that are not alike end here.
+        shared = min(self._starts[place + 1] - self._shared[place], self._held_common)
+        if shared < self._jaccard * (size + held - shared) - _ROUNDING:
             return None
+        runs = self._runs_of(row)
         shared = int(np.count_nonzero(self._is_held[runs]))
         jaccard = shared / (size + held - shared)
         return jaccard if jaccard >= self._jaccard else None
+
+    def may_be_alike(self, row: int, others: Places) -> list[int]:
+        """Return those of some rows that have enough runs in common with anybody to be alike to `row`, in their order.
+
+        Notes
+        -----
+        What two rows share is at most what either shares with any row. One pass over an array, where comparing the
+        sets takes thousands: for long lists of rows that differ in words of their own.
+        """
+        place, places = self._place[row], self._places[others]
+        shared = np.minimum(self._common[place], self._common[places])
+        enough = shared >= self._jaccard * (self._sizes[place] + self._sizes[places] - shared) - _ROUNDING
+        found: list[int] = others[enough].tolist()
+        return found
 
     def _runs_of(self, row: int) -> NDArray[np.int32]:
         place = self._place[row]

@@ -90,11 +90,8 @@ def _sequence_bytes(vector: Any, place: str) -> bytes:
 
 
 def vector_text(vector: Vector, place: str) -> str:
-    """Return a vector as a JSON array of numbers, for the calls that take no base64."""
-    unpacked = array("f", binascii.a2b_base64(pack(vector, place)))
-    if sys.byteorder == "big":
-        unpacked.byteswap()
-    return to_json(unpacked.tolist(), place)
+    """Return a vector as a JSON string: base64 of little-endian float32."""
+    return f'"{pack(vector, place)}"'
 
 
 def item_text(item: Item | Mapping[str, Any], position: int) -> str:

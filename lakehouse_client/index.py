@@ -169,7 +169,7 @@ class Index:
             batch_items=queries_per_call(k),
             batch_bytes=DEFAULT_BATCH_BYTES,
         )
-        answers = send_batches(cut, lambda body: self._post("search", body), "vectors", rest)
+        answers = send_batches(cut, lambda body: self._post("search", body), "vectors_b64", rest)
         found = [read(SearchManyResult, answer) for answer in answers]
         seqs = [one.seq for one in found if one.seq is not None]
         return SearchManyResult(

@@ -130,7 +130,9 @@ PURE = {
     "vectors.tail",
     "vectors.validation",
 }
-PURE_MAY_IMPORT = {"numpy", "hnswlib", "orjson", "pyarrow", "rensa", "xxhash", "zstandard"} | set(sys.stdlib_module_names)
+PURE_MAY_IMPORT = {"numpy", "hnswlib", "orjson", "pyarrow", "rensa", "xxhash", "zstandard"} | set(
+    sys.stdlib_module_names
+)
 
 # Use cases: what other apps, views, admin and commands call.
 SERVICES = {

@@ -80,6 +80,7 @@ _SEARCH = _object(
         "vector": _NUMBERS,
         "vectors": _list(_NUMBERS),
         "vector_b64": _BASE64,
+        "vectors_b64": _list(_BASE64),
         "id": _KEY,
         **_SEARCH_OPTIONS,
         "mmr": {**_MMR, "nullable": True},

@@ -23,7 +23,8 @@ DEFAULT_NUM, MAX_RECALL_HITS = 25, 10_000
 
 INCLUDE = ("metadata", "vector")
 
-TARGET_FIELDS = ("vector", "vectors", "vector_b64", "id")
+TARGET_FIELDS = ("vector", "vectors", "vector_b64", "vectors_b64", "id")
+BATCH_FIELDS = ("vectors", "vectors_b64")
 SEARCH_OPTIONS = ("k", "filter", "exact", "include", "max_distance", "mmr")
 SEARCH_FIELDS = (*TARGET_FIELDS, *SEARCH_OPTIONS)
 MMR_FIELDS = ("lambda", "fetch_k")
@@ -57,7 +58,7 @@ class Query:
     vectors
         Shape (b, d), float32; None when `by_id` names the item whose vector is meant.
     is_batch
-        Whether the caller sent ``vectors`` and so expects a list of lists.
+        Whether the caller sent several vectors and so expects a list of lists.
     """
 
     vectors: Float32Rows | None
@@ -85,10 +86,11 @@ def parse_search(body: object, dimension: int, distance: Distance) -> Query:
         key = fields.key("id")
         fields.check()
         return Query(None, by_id=key, k=k, **options)
-    targets = fields.raw("vectors") if given == ["vectors"] else [fields.raw(given[0])]
-    _refuse_large_search(fields, targets, k)
+    is_batch = given[0] in BATCH_FIELDS
+    targets = fields.raw(given[0]) if is_batch else [fields.raw(given[0])]
+    _refuse_large_search(fields, given[0], targets, k)
     vectors = _query_vectors(given[0], targets, dimension, distance)
-    return Query(vectors, is_batch=given == ["vectors"], k=k, **options)
+    return Query(vectors, is_batch=is_batch, k=k, **options)
 
 
 def parse_multi_search(body: object, most_indexes: int) -> tuple[list[str], Fields]:
@@ -159,7 +161,7 @@ def optional_filter(fields: Fields) -> Filter | None:
 def _mmr(fields: Fields, k: int) -> Mmr | None:
     if not fields.has("mmr"):
         return None
-    if fields.has("vectors"):
+    if any(fields.has(name) for name in BATCH_FIELDS):
         fields.fault("mmr", "ambiguous", "Diversity is for one query; send the vectors one by one.")
     try:
         inner = Fields(fields.raw("mmr"), MMR_FIELDS, "/mmr")
@@ -176,22 +178,22 @@ def _mmr(fields: Fields, k: int) -> Mmr | None:
     return Mmr(relevance or 0.0, fetch_k)
 
 
-def _refuse_large_search(fields: Fields, targets: object, k: int) -> None:
+def _refuse_large_search(fields: Fields, name: str, targets: object, k: int) -> None:
     if type(targets) is not list or not targets:
-        fields.fault("vectors", "type", "Expected an array of at least one vector.")
+        fields.fault(name, "type", "Expected an array of at least one vector.")
     elif len(targets) > MAX_QUERIES:
-        fields.fault("vectors", "too_many", f"{len(targets)} vectors are more than the {MAX_QUERIES} of one call.")
+        fields.fault(name, "too_many", f"{len(targets)} vectors are more than the {MAX_QUERIES} of one call.")
     elif len(targets) * k > MAX_HITS:
         detail = f"{len(targets)} vectors with k = {k} are more than {MAX_HITS} hits; send several calls."
-        fields.fault("vectors", "too_many", detail)
+        fields.fault(name, "too_many", detail)
     fields.check()
 
 
 def _query_vectors(field: str, targets: Sequence[object], dimension: int, distance: Distance) -> Float32Rows:
     reader = VectorReader(dimension, distance)
     for i, target in enumerate(targets):
-        pointer = f"/vectors/{i}" if field == "vectors" else f"/{field}"
-        if field == "vector_b64":
+        pointer = f"/{field}/{i}" if field in BATCH_FIELDS else f"/{field}"
+        if field.endswith("_b64"):
             reader.base64(i, pointer, target)
         else:
             reader.numbers(i, pointer, target)

@@ -70,8 +70,7 @@ class Service:
         self._http.call("POST", f"{API}/index/{name}/snapshot", {})
 
     def question(self, name: str, vectors: Float32s, below: int | None) -> Any:
-        # Many vectors in one call go as numbers whatever the wire.
-        target = self._vector(vectors[0]) if len(vectors) == 1 else {"vectors": vectors.tolist()}
+        target = self._vector(vectors[0]) if len(vectors) == 1 else self._vectors(vectors)
         limit = {} if below is None else {"filter": {"n": {"$lt": below}}}
         return message("POST", f"{API}/index/{name}/search", orjson.dumps({**target, "k": K, **limit}))
 
@@ -87,6 +86,11 @@ class Service:
         if self._wire == "b64":
             return {"vector_b64": base64.b64encode(row.astype("<f4").tobytes()).decode()}
         return {"vector": row.tolist()}
+
+    def _vectors(self, rows: Float32s) -> dict[str, Any]:
+        if self._wire == "b64":
+            return {"vectors_b64": [self._vector(row)["vector_b64"] for row in rows]}
+        return {"vectors": rows.tolist()}
 
     def _require_arrow(self) -> None:
         try:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ import pytest
 from tests.distillation.exporting import HOLDOUT, SAMPLE, a_run
 from tests.environment import postgres_url
 from tests.postgres import create_database, drop_database, run_postgres
-from tests.processes import ROOT, environment_for, run_manage, start_manage
+from tests.processes import ROOT, copy_data, environment_for, run_manage, start_manage
 
 pytestmark = pytest.mark.slow
 
@@ -51,11 +52,6 @@ class Place:
         arguments = ("ingest_scored_runs", str(SAMPLE / "data"), "--max-line-bytes", "65536")
         # Ends with status 1 where lines went to quarantine, which is what the sample is for.
         run_manage(*arguments, environment=self.environment, check=False)
-
-    def statuses(self) -> list[str]:
-        script = "from distillation.models import Export as E; print(list(E.objects.values_list('status', flat=True)))"
-        done = run_manage("shell", "--verbosity", "0", "--command", script, environment=self.environment)
-        return list(json.loads(done.stdout.replace("'", '"')))
 
 
 @pytest.fixture(scope="module")
@@ -103,15 +99,17 @@ def test_an_export_is_killed_at_every_step_and_ends_well(tmp_path: Path) -> None
     day.mkdir(parents=True)
     (day / "runs.jsonl").write_text("".join(json.dumps(a_run(f"run-{i}")) + "\n" for i in range(25)))
     run_manage("ingest_scored_runs", str(tmp_path / "root"), environment=sqlite.environment)
-    whole = Place(tmp_path / "whole", None)
-    run_manage("ingest_scored_runs", str(tmp_path / "root"), environment=whole.environment)
-    expected = whole.manage("export_sft", "--out", str(tmp_path / "expected"))
+    copy_data(sqlite.folder, tmp_path / "whole")
+    whole = environment_for(tmp_path / "whole", None)
+    expected = json.loads(
+        run_manage("export_sft", "--out", str(tmp_path / "expected"), "--json", environment=whole).stdout
+    )
     out = tmp_path / "out"
 
     for count, point in POINTS_BEFORE_COMPLETE:
         assert killed(sqlite, count, point, out) == -signal.SIGKILL, point
         assert not out.exists(), point
-    assert sqlite.statuses() == ["writing"]
+    assert statuses(sqlite) == ["writing"]
     for count, point in POINTS_AFTER_COMPLETE:
         assert killed(sqlite, count, point, out) == -signal.SIGKILL, point
         assert not (out / "manifest.json").exists(), point
@@ -120,7 +118,12 @@ def test_an_export_is_killed_at_every_step_and_ends_well(tmp_path: Path) -> None
     assert again == {**expected, "is_new": False}
     assert contents(out) == contents(tmp_path / "expected")
     assert hashed(out) == hashed(tmp_path / "expected")
-    assert sqlite.statuses() == ["complete"]
+    assert statuses(sqlite) == ["complete"]
+
+
+def statuses(place: Place) -> list[str]:
+    with closing(sqlite3.connect(place.folder / "lakehouse.sqlite3")) as database:
+        return [status for (status,) in database.execute("SELECT status FROM distillation_export")]
 
 
 def killed(place: Place, count: int, point: str, out: Path) -> int:
@@ -143,4 +146,3 @@ def test_two_processes_export_the_same_at_once(kind: str, places: dict[str, Plac
     assert [process.wait(120) for process in processes] == [0, 0], (tmp_path / "a.log").read_text()
     assert contents(tmp_path / "a") == contents(tmp_path / "b")
     assert (tmp_path / "a" / "manifest.json").read_bytes() == (tmp_path / "b" / "manifest.json").read_bytes()
-    assert set(place.statuses()) == {"complete"}

@@ -14,6 +14,7 @@ from distillation import eval_sets, export_publish, export_storage
 from distillation.errors import ExportBusy, ScorerFrozen
 from distillation.eval_set_files import parse_eval_set
 from distillation.export_lock import export_lock
+from distillation.export_records import begin, complete, fail
 from distillation.export_request import make_request, parse_split
 from distillation.export_storage import object_name
 from distillation.export_verify import verify
@@ -180,6 +181,20 @@ def test_while_one_process_exports_another_is_told_so() -> None:
     assert "Another process is writing an export" in str(error)
     assert not Export.objects.exists()
     assert export().rows == 1
+
+
+def test_an_attempt_that_another_process_has_taken_over_writes_nothing_more() -> None:
+    ingest(a_run("one"))
+    first = begin(export_id="0" * 40, kind="sft", config={})
+    second = begin(export_id="0" * 40, kind="sft", config={})
+
+    for late in (lambda: complete(first, rows=0, facts={}), lambda: fail(first, error="x")):
+        with pytest.raises(ExportBusy, match="Another process has taken up the export"):
+            late()
+
+    assert the_export().status == "writing"
+    complete(second, rows=0, facts={})
+    assert the_export().status == "complete"
 
 
 def test_a_dry_run_tells_everything_and_writes_nothing() -> None:

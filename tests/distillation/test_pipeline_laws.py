@@ -11,10 +11,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from distillation.errors import NotConserved
+from distillation.errors import FirewallBreach, NotConserved
 from distillation.firewall import POSITIVE_ROLES, Category, may_stand
 from distillation.pipeline import run_pipeline
 from distillation.pipeline_types import EvalItem, Outcome, PipelineConfig, PipelineResult, Row, Run, Sample
+from distillation.selection import Selected, select
 from distillation.texts import words
 from tests.distillation.runs import LONG, OTHER, export, run
 from tests.distillation.sample_runs import sample_items, sample_runs
@@ -189,3 +190,18 @@ def test_nothing_gives_nothing() -> None:
     for kind in KINDS:
         result = export([], sample_items(), kind=kind)
         assert (result.decisions, result.rows, result.pairs) == ([], [], [])
+
+
+@pytest.mark.parametrize("category", ["rejected", "needs_human_review", "partially_accepted", "unheard_of"])
+def test_a_row_that_slipped_through_stops_the_export(category: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    # As if a stage before had a fault: the last look at each row does not trust them.
+    chosen = select
+
+    def faulty(*given: Any) -> Selected:
+        found = chosen(*given)
+        return replace(found, rows=[(replace(row, category=category), role) for row, role in found.rows])
+
+    monkeypatch.setattr("distillation.pipeline.select", faulty)
+
+    with pytest.raises(FirewallBreach, match=category):
+        export([run("a")])

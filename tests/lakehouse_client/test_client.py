@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
@@ -197,9 +198,13 @@ def test_a_name_that_was_taken_before_is_a_conflict(scripted: Scripted, client: 
         client.create_index("docs", 3)
 
 
+def unpack(text: str) -> list[float]:
+    return list(np.frombuffer(base64.b64decode(text), "<f4").tolist())
+
+
 def test_many_queries_are_cut_into_the_calls_the_server_takes(scripted: Scripted, client: Client) -> None:
     def answer(received: Received) -> Reply:
-        queries = received.json()["vectors"]
+        queries = [unpack(text) for text in received.json()["vectors_b64"]]
         results = [[{"id": str(query[0]), "distance": 0.0}] for query in queries]
         return Reply({"results": results, "exact": queries[0][0] != 200.0, "seq": 10 - int(queries[0][0] == 100)})
 
@@ -210,7 +215,7 @@ def test_many_queries_are_cut_into_the_calls_the_server_takes(scripted: Scripted
 
     assert [hits[0].id for hits in found.results] == [str(float(i)) for i in range(250)]
     assert (found.exact, found.seq) == (False, 9)
-    assert [len(one.json()["vectors"]) for one in scripted.received] == [100, 100, 50]
+    assert [len(one.json()["vectors_b64"]) for one in scripted.received] == [100, 100, 50]
     assert all((one.json()["k"], one.json()["include"]) == (1_000, []) for one in scripted.received)
 
 

@@ -51,7 +51,7 @@ def test_integers_are_numbers() -> None:
 @given(st.lists(st.floats(width=32, allow_nan=False, allow_infinity=False), max_size=20))
 def test_lists_arrays_and_json_agree(vector: list[float]) -> None:
     assert pack(vector) == pack(np.array(vector, np.float64))
-    assert json.loads(vector_text(vector, "vector")) == vector
+    assert unpack(json.loads(vector_text(vector, "vector"))) == vector
 
 
 def test_what_float32_cannot_hold_is_left_for_the_server_to_name() -> None:

@@ -35,7 +35,9 @@ def _paths(resolver: URLResolver, prefix: str = "/") -> Iterator[str]:
             if not text.startswith("admin"):
                 yield from _paths(entry, prefix + text)
         elif isinstance(entry, URLPattern):
-            path = _PARAMETER.sub(lambda found: EXAMPLES.get(found["name"], "1"), text).replace("^", "").replace("/?$", "")
+            path = (
+                _PARAMETER.sub(lambda found: EXAMPLES.get(found["name"], "1"), text).replace("^", "").replace("/?$", "")
+            )
             assert "(" not in path, f"teach this walk the pattern {text}"
             yield prefix + path
 

@@ -28,6 +28,7 @@ PLAIN = [
     {"vector": [0.1, 0.2, 1e-3], "k": 1000, "include": ["metadata", "vector"]},
     {"vector": [1, 2, 3], "include": []},
     {"vectors": [[1, 2, 3], [3, 2, 1]], "k": 3},
+    {"vectors_b64": ["AACAPwAAAEAAAEBA"] * 2, "k": 3},
     {"vector_b64": "AACAPwAAAEAAAEBA", "max_distance": 0.5},
     {"id": "i7", "k": 5},
     {"vector": [1, 2, 3], "mmr": {"lambda": 0.3, "fetch_k": 20}},

@@ -65,6 +65,12 @@ def test_names_that_are_allowed(name: str) -> None:
         ({"vector": 3}, [("/vector", "type")]),
         ({"vectors": []}, [("/vectors", "type")]),
         ({"vectors": {}}, [("/vectors", "type")]),
+        ({"vectors_b64": "AAAA"}, [("/vectors_b64", "type")]),
+        (
+            {"vectors_b64": ["AACAPwAAgD8=", "AACAPw==", 1]},
+            [("/vectors_b64/1", "dimension"), ("/vectors_b64/2", "type")],
+        ),
+        ({"vectors": [[1, 2]], "vectors_b64": ["AACAPwAAgD8="]}, [("/vectors_b64", "ambiguous")]),
         ({"vectors": [[1, 2], [1], [1, None]]}, [("/vectors/1", "dimension"), ("/vectors/2/1", "type")]),
         ({"vectors": [[1, 2]] * 1001}, [("/vectors", "too_many")]),
         ({"vectors": [[1, 2]] * 101, "k": 1000}, [("/vectors", "too_many")]),
