@@ -100,7 +100,7 @@ def run_times() -> tuple[datetime, datetime] | None:
 
 
 def export_figures(*, kind: str, export_id: str = "", before: datetime | None = None) -> list[ExportFigures]:
-    """Return the last two complete exports of a kind that were finished before a moment, the later first; or the one."""
+    """Return the last two complete exports of a kind that were finished before a moment, the later first."""
     found = Export.objects.filter(status=Export.Status.COMPLETE, kind=kind)
     if export_id:
         found = found.filter(export_id=export_id)

@@ -139,14 +139,13 @@ def _compare(
     kernel = (
         kernels.mmd(draw(reference, max_rows, rng), draw(current, max_rows, rng), rng, permutations) if mmd else None
     )
-    p_values = [p_value, *([kernel.p_value] if kernel else [])]
     return EmbeddingDrift(
         empty.n_reference,
         empty.n_current,
         empty.dim,
         empty.dropped_reference,
         empty.dropped_current,
-        verdict=_verdict(auc, ood.share, min(p_values)),
+        verdict=_verdict(auc, ood.share, min(p_value, kernel.p_value if kernel else 1.0)),
         centroid_cosine_distance=_cosine_distance(first, second),
         centroid_euclidean=_finite(apart * scale),
         reference_rms_radius=_finite(radius * scale),

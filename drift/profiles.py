@@ -63,7 +63,8 @@ def build_profile(
     else:
         edges = equal_width_edges(float(sample.values.min()), float(sample.values.max()), clamped)
         # The last bucket is closed: what lies beyond begins at the next float.
-        edges[-1] = np.nextafter(edges[-1], np.inf)
+        with np.errstate(over="ignore"):  # beyond the largest float there is no overflow bucket
+            edges[-1] = np.nextafter(edges[-1], np.inf)
         edges = edges[np.isfinite(edges)]
     counts = count_buckets(sample.values, edges)
     return NumberProfile(tuple(edges.tolist()), tuple(counts.tolist()), sample.values.size, missing)

@@ -257,18 +257,12 @@ def compare_counts(
     noise = noise_p95(int(np.count_nonzero(pooled)), int(reference.sum()), int(current.sum()))
     js, hellinger, variation = share_distances(p, q)
     most = float(pooled.max() / pooled.sum())
-    rows = tuple(
-        BucketRow(
-            float(edges[i]), float(edges[i + 1]), int(reference[i]), int(current[i]), float(p[i]), float(q[i]), part
-        )
-        for i, part in enumerate(parts)
-    )
     return replace(
         empty,
         psi=psi,
         tier=tier_of(psi),
         verdict=tier_of(psi),
-        rows=rows,
+        rows=_rows(edges, reference, current, parts),
         edges=tuple(edges.tolist()),
         merged_rows=tuple(groups),
         chi2=statistic,
@@ -285,4 +279,13 @@ def compare_counts(
         hellinger=hellinger,
         tvd=variation,
         warnings=("concentrated",) if most >= CONCENTRATED else (),
+    )
+
+
+def _rows(edges: Floats, reference: Counts, current: Counts, parts: Sequence[float]) -> tuple[BucketRow, ...]:
+    n, m = int(reference.sum()), int(current.sum())
+    counts = zip(reference.tolist(), current.tolist(), strict=True)
+    return tuple(
+        BucketRow(float(edges[i]), float(edges[i + 1]), old, new, old / n, new / m, parts[i])
+        for i, (old, new) in enumerate(counts)
     )

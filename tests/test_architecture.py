@@ -1,174 +1,34 @@
 """Arrows point down: views, admin, commands → services, selectors → pure modules | models, storage, registry.
 
-The tables below are the architecture; a module that is not named in one is middle ground of its app and private to it.
+The tables of `architecture.py` say which module is what.
 """
 
 from __future__ import annotations
 
 import ast
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from tests.processes import ROOT
-
-SITE = "lakehouse_site"
-# What each app may know of the others: arrows run one way. `drift.audit` is pure, and exports print its table.
-APPS: dict[str, set[str]] = {
-    "vectors": set(),
-    "distillation": {
-        "disputes",
-        "drift.audit",
-        "ingestion",
-        "listing",
-        "loading",
-        "posted_runs",
-        "quarantine",
-        "quarantine_reads",
-        "reports",
-        "runs",
-        "vectors",
-    },
-    "drift": {"vectors", "distillation"},
-}
-CLIENT = "lakehouse_client"
-MAX_FILE_LINES = 300
-
-# What these take and return are arrays, bytes and dataclasses; orjson, a parser without state, is as pure as numpy.
-PURE = {
-    "lakehouse_site.errors",
-    "lakehouse_site.access.addresses",
-    "lakehouse_site.access.tokens",
-    "drift.audit",
-    "drift.bodies",
-    "drift.buckets",
-    "drift.categorical",
-    "drift.charts",
-    "drift.chi_square",
-    "drift.classifier",
-    "drift.column_files",
-    "drift.embedding",
-    "drift.freezing",
-    "drift.kernels",
-    "drift.monitor_fields",
-    "drift.multiple",
-    "drift.neighbours",
-    "drift.permutations",
-    "drift.profiles",
-    "drift.psi",
-    "drift.samples",
-    "drift.shapes",
-    "drift.webhooks",
-    "drift.windows",
-    "distillation.attempts",
-    "distillation.candidates",
-    "distillation.compressed",
-    "distillation.dataset_card",
-    "distillation.decontamination",
-    "distillation.entry",
-    "distillation.errors",
-    "distillation.eval_index",
-    "distillation.eval_set_files",
-    "distillation.export_figures",
-    "distillation.export_request",
-    "distillation.firewall",
-    "distillation.format_checks",
-    "distillation.formats",
-    "distillation.funnel_picture",
-    "distillation.grouping",
-    "distillation.groups",
-    "distillation.json_values",
-    "distillation.leaks",
-    "distillation.lines",
-    "distillation.minhash",
-    "distillation.near_duplicates",
-    "distillation.pairs",
-    "distillation.pipeline",
-    "distillation.pipeline_types",
-    "distillation.redaction",
-    "distillation.row_files",
-    "distillation.run_bodies",
-    "distillation.secrets",
-    "distillation.selection",
-    "distillation.set_index",
-    "distillation.sides",
-    "distillation.splits",
-    "distillation.stage_book",
-    "distillation.synthesis",
-    "distillation.texts",
-    "distillation.timestamps",
-    "distillation.validation",
-    "vectors.batches",
-    "vectors.breadth",
-    "vectors.coder_hnsw",
-    "vectors.columns",
-    "vectors.distances",
-    "vectors.diversity",
-    "vectors.exact",
-    "vectors.fields",
-    "vectors.filter_operators",
-    "vectors.filters",
-    "vectors.fingerprints",
-    "vectors.graph",
-    "vectors.graph_types",
-    "vectors.hnsw",
-    "vectors.hnsw_file",
-    "vectors.json_lines",
-    "vectors.lhv1",
-    "vectors.lhv1_envelope",
-    "vectors.lhv1_go",
-    "vectors.lhv1_reader",
-    "vectors.local_files",
-    "vectors.locks",
-    "vectors.metadata_columns",
-    "vectors.npy_rows",
-    "vectors.patches",
-    "vectors.queries",
-    "vectors.tail",
-    "vectors.validation",
-}
-PURE_MAY_IMPORT = {"numpy", "hnswlib", "orjson", "pyarrow", "rensa", "xxhash", "zstandard"} | set(
-    sys.stdlib_module_names
+from tests.architecture import (
+    APPS,
+    CLIENT,
+    CLIENT_MAY_IMPORT,
+    HTTP,
+    MAX_FILE_LINES,
+    OUTER,
+    PURE,
+    PURE_MAY_IMPORT,
+    SERVICES,
+    SITE,
+    SITE_FOR_ALL,
+    SITE_FOR_OUTER,
+    SITE_INNER,
+    SITE_OUTER,
 )
-
-# Use cases: what other apps, views, admin and commands call.
-SERVICES = {
-    "vectors": {
-        "duplicates",
-        "exports",
-        "imports",
-        "indexes",
-        "items",
-        "maintenance",
-        "merge",
-        "objects",  # files in the storage, and
-        "recall",
-        "restore",
-        "search",
-        "snapshots",
-        "transactions",  # durable writes: every app does these in the one way
-        "upkeep",
-        "writes",
-    },
-    "distillation": {"eval_sets", "export_reads", "exports", "figures", "freezes"},
-    "drift": {"alerts", "checks", "deliveries", "monitors"},
-}
-# HTTP, HTML, terminal: nothing below knows them.
-OUTER = {"admin", "answers", "export_admin", "export_views", "management", "pagination", "serializers", "urls", "views"}
-# What an app may take from the site. Only its outer modules may speak of access and of HTTP.
-SITE_FOR_ALL = {"lakehouse_site.errors", "lakehouse_site.outages"}
-SITE_FOR_OUTER = {"lakehouse_site.access", "lakehouse_site.fast_lane", "lakehouse_site.http"}
-# The site's own inner modules; what speaks HTTP there is for views and middleware.
-SITE_INNER = {f"lakehouse_site.access.{name}" for name in ("models", "selectors", "services")} | {
-    "lakehouse_site.errors"
-}
-SITE_OUTER = {f"lakehouse_site.access.{name}" for name in ("admin", "authentication", "permissions", "throttling")}
-HTTP = {"rest_framework", "django.http", "django.shortcuts", "django.urls"}
-# The client is copied to where nothing else of this project is.
-CLIENT_MAY_IMPORT = {CLIENT, "numpy"} | set(sys.stdlib_module_names)
+from tests.processes import ROOT
 
 
 @dataclass(frozen=True)

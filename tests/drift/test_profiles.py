@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import sys
 
 import numpy as np
 import pytest
@@ -37,6 +38,15 @@ def test_a_stored_profile_compares_like_the_one_it_was(
 @given(values=st.lists(finite, min_size=1, max_size=60), binning=binnings)
 def test_the_sample_itself_has_not_drifted(values: list[float], binning: str) -> None:
     assert compute_profile_drift(build_profile(values, binning=binning), values).psi == 0.0  # type: ignore[arg-type]
+
+
+def test_the_largest_float_is_in_the_last_bucket() -> None:
+    largest = sys.float_info.max
+
+    profile = build_profile([-largest, 0.0, largest], buckets=2)
+
+    assert (sum(profile.counts), profile.counts[-1]) == (3, 2)
+    assert compute_profile_drift(profile, [largest]).n_current == 1
 
 
 def test_values_beyond_the_reference_lie_in_the_outer_buckets() -> None:

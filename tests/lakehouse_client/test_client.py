@@ -198,13 +198,9 @@ def test_a_name_that_was_taken_before_is_a_conflict(scripted: Scripted, client: 
         client.create_index("docs", 3)
 
 
-def unpack(text: str) -> list[float]:
-    return list(np.frombuffer(base64.b64decode(text), "<f4").tolist())
-
-
 def test_many_queries_are_cut_into_the_calls_the_server_takes(scripted: Scripted, client: Client) -> None:
     def answer(received: Received) -> Reply:
-        queries = [unpack(text) for text in received.json()["vectors_b64"]]
+        queries = [np.frombuffer(base64.b64decode(text), "<f4").tolist() for text in received.json()["vectors_b64"]]
         results = [[{"id": str(query[0]), "distance": 0.0}] for query in queries]
         return Reply({"results": results, "exact": queries[0][0] != 200.0, "seq": 10 - int(queries[0][0] == 100)})
 

@@ -9,10 +9,10 @@ from django.core.management.base import CommandParser
 
 from distillation.eval_set_files import read_eval_set
 from distillation.eval_sets import EvalSetInfo, add_eval_set, list_eval_sets, retire_eval_set
-from distillation.management.base import DistillationCommand
+from lakehouse_site.management.base import ServiceCommand
 
 
-class Command(DistillationCommand):
+class Command(ServiceCommand):
     help = "Keep evaluation sets that every export is decontaminated against: add, list or retire them."
 
     def add_arguments(self, parser: CommandParser) -> None:

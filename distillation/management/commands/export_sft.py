@@ -11,13 +11,13 @@ from distillation.eval_set_files import read_eval_set
 from distillation.export_request import ATTEMPTS, DEFAULT_SPLIT, KINDS, make_request
 from distillation.exports import ExportResult, create_export, plan_export
 from distillation.formats import Format
-from distillation.management.base import DistillationCommand
 from distillation.row_files import FileType
+from lakehouse_site.management.base import ServiceCommand
 
 WAIT_SECONDS = 600.0
 
 
-class Command(DistillationCommand):
+class Command(ServiceCommand):
     help = (
         "Export a training set (SFT, preference or KTO) from the ingested runs, with a record of why each run is or is "
         "not in it. Safe to interrupt and run again: the same input gives the same export."

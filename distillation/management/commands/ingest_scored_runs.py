@@ -7,13 +7,13 @@ from typing import Any
 from django.core.management.base import CommandError, CommandParser
 
 from distillation.ingestion import IngestResult, ingest_scored_runs
-from distillation.management.base import DistillationCommand
 from distillation.management.progress import progress_bar
 from distillation.reports import write_report
 from distillation.validation import DEFAULT_MAX_LINE_BYTES
+from lakehouse_site.management.base import ServiceCommand
 
 
-class Command(DistillationCommand):
+class Command(ServiceCommand):
     help = (
         "Read scored runs from ROOT/scored-runs/YYYY/MM/DD/*.jsonl (also .gz, .zst). Lines that cannot be taken go to "
         "quarantine. Safe to interrupt and run again: what was read is not read twice."

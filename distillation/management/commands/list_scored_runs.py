@@ -5,10 +5,10 @@ from typing import Any
 from django.core.management.base import CommandParser
 
 from distillation.listing import list_scored_run_files
-from distillation.management.base import DistillationCommand
+from lakehouse_site.management.base import ServiceCommand
 
 
-class Command(DistillationCommand):
+class Command(ServiceCommand):
     help = "List the files that `ingest_scored_runs ROOT` would read."
 
     def add_arguments(self, parser: CommandParser) -> None:

@@ -6,16 +6,16 @@ from typing import Any
 
 from django.core.management.base import CommandParser
 
-from distillation.management.base import DistillationCommand
 from distillation.models import QuarantinedLine
 from distillation.quarantine import discard_line, release_line
 from distillation.quarantine_reads import list_quarantine
 from distillation.validation import DEFAULT_MAX_LINE_BYTES
+from lakehouse_site.management.base import ServiceCommand
 
 SHOWN = ("id", "code", "run_id", "line", "size_bytes", "message", "status", "note", "decided_by")
 
 
-class Command(DistillationCommand):
+class Command(ServiceCommand):
     help = "Look at the lines that were not taken as runs, and decide on them."
 
     def add_arguments(self, parser: CommandParser) -> None:

@@ -5,13 +5,13 @@ from typing import Any
 
 from django.core.management.base import CommandParser
 
+from lakehouse_site.management.base import ServiceCommand
 from vectors import validation
 from vectors.distances import DISTANCES
 from vectors.indexes import create_index
-from vectors.management.base import IndexCommand
 
 
-class Command(IndexCommand):
+class Command(ServiceCommand):
     help = "Create an empty vector index."
 
     def add_arguments(self, parser: CommandParser) -> None:

@@ -5,15 +5,15 @@ from typing import Any
 
 from django.core.management.base import CommandParser
 
+from lakehouse_site.management.base import ServiceCommand
 from vectors.duplicates import find_duplicates
 from vectors.indexes import index_state
 from vectors.maintenance import build_graph
-from vectors.management.base import IndexCommand
 from vectors.management.progress import progress_bar
 from vectors.queries import parse_duplicates
 
 
-class Command(IndexCommand):
+class Command(ServiceCommand):
     help = "List groups of near-duplicates: items of a vector index within a distance of another one of the group."
 
     def add_arguments(self, parser: CommandParser) -> None:

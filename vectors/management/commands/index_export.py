@@ -6,13 +6,13 @@ from typing import Any
 
 from django.core.management.base import CommandParser
 
+from lakehouse_site.management.base import ServiceCommand
 from vectors.exports import SUFFIXES, export_index
 from vectors.indexes import index_state
-from vectors.management.base import IndexCommand
 from vectors.management.progress import progress_bar
 
 
-class Command(IndexCommand):
+class Command(ServiceCommand):
     help = "Write all items of a vector index, as of one moment, to a file that index_import reads."
 
     def add_arguments(self, parser: CommandParser) -> None:

@@ -6,12 +6,12 @@ from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
 
+from lakehouse_site.management.base import ServiceCommand
 from vectors.imports import BATCH_ITEMS, import_items
-from vectors.management.base import IndexCommand
 from vectors.management.progress import progress_bar
 
 
-class Command(IndexCommand):
+class Command(ServiceCommand):
     help = (
         "Add the items of a file to a vector index: JSON lines, Parquet, LHV1, or .npy with --items. "
         "Safe to interrupt and run again."

@@ -3,11 +3,11 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
+from lakehouse_site.management.base import ServiceCommand
 from vectors.indexes import describe_all, list_indexes
-from vectors.management.base import IndexCommand
 
 
-class Command(IndexCommand):
+class Command(ServiceCommand):
     help = "List the vector indexes."
 
     def run(self, **options: Any) -> None:

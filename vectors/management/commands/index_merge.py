@@ -5,14 +5,14 @@ from typing import Any
 
 from django.core.management.base import CommandParser
 
+from lakehouse_site.management.base import ServiceCommand
 from vectors.indexes import index_state
-from vectors.management.base import IndexCommand
 from vectors.management.progress import progress_bar
 from vectors.merge import merge_indexes
 from vectors.validation import ON_CONFLICT, Merge
 
 
-class Command(IndexCommand):
+class Command(ServiceCommand):
     help = "Merge one vector index into another. Safe to interrupt and run again."
 
     def add_arguments(self, parser: CommandParser) -> None:

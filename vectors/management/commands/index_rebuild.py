@@ -5,13 +5,13 @@ from typing import Any
 
 from django.core.management.base import CommandParser
 
+from lakehouse_site.management.base import ServiceCommand
 from vectors.indexes import index_state
 from vectors.maintenance import rebuild_index
-from vectors.management.base import IndexCommand
 from vectors.management.progress import progress_bar
 
 
-class Command(IndexCommand):
+class Command(ServiceCommand):
     help = "Build the graph of a vector index anew from its rows; servers change over to it. Searches go on meanwhile."
 
     def add_arguments(self, parser: CommandParser) -> None:

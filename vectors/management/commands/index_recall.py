@@ -5,15 +5,15 @@ from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
 
+from lakehouse_site.management.base import ServiceCommand
 from vectors.indexes import index_state
 from vectors.maintenance import build_graph
-from vectors.management.base import IndexCommand
 from vectors.management.progress import progress_bar
 from vectors.queries import DEFAULT_K, DEFAULT_NUM, parse_recall
 from vectors.recall import measure_recall
 
 
-class Command(IndexCommand):
+class Command(ServiceCommand):
     help = "Measure how many of the true nearest items searches of a vector index find, and keep the result."
 
     def add_arguments(self, parser: CommandParser) -> None:

@@ -6,13 +6,13 @@ from typing import Any
 from django.core.management.base import CommandError, CommandParser
 
 from lakehouse_site.errors import IndexExists, LakehouseError
+from lakehouse_site.management.base import ServiceCommand
 from vectors import restore
-from vectors.management.base import IndexCommand
 from vectors.management.progress import progress_bar
 from vectors.restore import Backup
 
 
-class Command(IndexCommand):
+class Command(ServiceCommand):
     help = (
         "Restore vector indexes from the snapshots in object storage, also into an empty database. An index that "
         "exists is left alone. Safe to interrupt and run again."

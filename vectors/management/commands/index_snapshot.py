@@ -6,13 +6,13 @@ from typing import Any
 from django.core.management.base import CommandError, CommandParser
 
 from lakehouse_site.errors import LakehouseError
+from lakehouse_site.management.base import ServiceCommand
 from vectors.indexes import index_state, list_indexes
 from vectors.maintenance import snapshot_index
-from vectors.management.base import IndexCommand
 from vectors.management.progress import progress_bar
 
 
-class Command(IndexCommand):
+class Command(ServiceCommand):
     help = "Publish snapshots of vector indexes: a complete backup of each, in object storage."
 
     def add_arguments(self, parser: CommandParser) -> None:

@@ -5,13 +5,13 @@ from typing import Any
 
 from django.core.management.base import CommandError
 
+from lakehouse_site.management.base import ServiceCommand
 from vectors.leases import LeaseHolder, held_by
 from vectors.maintenance import run_round
-from vectors.management.base import IndexCommand
 from vectors.upkeep import LEASE
 
 
-class Command(IndexCommand):
+class Command(ServiceCommand):
     help = (
         "One round of maintenance: snapshots that are due, old tombstones, files nobody needs. Servers do this by "
         "themselves; this is for a timer where LAKEHOUSE_MAINTENANCE_SECONDS is 0."

@@ -10,7 +10,7 @@ from lakehouse_site.errors import InvalidInput, LakehouseError
 from lakehouse_site.outages import is_expected, outage_of, reason_of
 
 
-class DistillationCommand(BaseCommand):
+class ServiceCommand(BaseCommand):
     """A command over one service: results to stdout (`--json` for scripts), errors as one clear line and status 1."""
 
     def add_arguments(self, parser: CommandParser) -> None:
