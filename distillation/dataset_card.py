@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-
-import pyarrow as pa
+from typing import TYPE_CHECKING
 
 from distillation.export_request import SPLITS, ExportRequest
 from distillation.formats import Format
 from distillation.pipeline_types import Json
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 _FORM: dict[str, str] = {
     Format.MESSAGES: "`messages`: TRL's conversational form, for `SFTTrainer`",
@@ -84,6 +86,8 @@ def dataset_info(schema: pa.Schema, rows: Mapping[str, int], sizes: Mapping[str,
 
 
 def _feature(column: pa.DataType) -> Json:
+    import pyarrow as pa
+
     if pa.types.is_list(column):
         return {"feature": _feature(column.value_type), "_type": "List"}
     if pa.types.is_struct(column):

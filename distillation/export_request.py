@@ -7,10 +7,10 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
+from importlib.metadata import version
 from typing import get_args, get_type_hints
 
 import orjson
-import pyarrow as pa
 
 from distillation.firewall import SFT_NEVER, Category
 from distillation.formats import FORMATS_OF_KIND, TEMPLATES_VERSION
@@ -144,7 +144,7 @@ def parse_split(text: str) -> tuple[float, float, float] | None:
 
 def configuration(request: ExportRequest) -> dict[str, Json]:
     """Return all that decides what is done with the input, as JSON."""
-    writer = f"pyarrow {pa.__version__}" if request.file_type == FileType.PARQUET else "json lines"
+    writer = f"pyarrow {version('pyarrow')}" if request.file_type == FileType.PARQUET else "json lines"
     return {
         "format": request.format,
         "file_type": request.file_type,

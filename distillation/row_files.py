@@ -7,15 +7,16 @@ from collections.abc import Iterable, Iterator
 from enum import StrEnum
 from itertools import islice
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 import orjson
-import pyarrow as pa
-import pyarrow.parquet as pq
 
 from distillation.format_checks import columns_of
 from distillation.formats import Format, TrainingRow
 from distillation.pipeline_types import Json
+
+if TYPE_CHECKING:
+    import pyarrow as pa  # 40 MiB and a tenth of a second, so only where files are written and read
 
 GROUP_ROWS = 4_096
 
@@ -25,16 +26,6 @@ class FileType(StrEnum):
 
     JSONL = "jsonl"
     PARQUET = "parquet"
-
-
-_TURNS = pa.list_(pa.struct([("role", pa.string()), ("content", pa.string())]))
-_TYPES: dict[str, pa.DataType] = {
-    "messages": _TURNS,
-    "chosen": _TURNS,
-    "rejected": _TURNS,
-    "conversations": pa.list_(pa.struct([("from", pa.string()), ("value", pa.string())])),
-    "label": pa.bool_(),
-}
 
 
 def json_line(value: object) -> bytes:
@@ -49,13 +40,20 @@ def row_sha256(row: Json) -> str:
 
 def schema_of(format_name: str, *, system_column: bool) -> pa.Schema:
     """Return the columns of a format as Arrow types."""
-    return pa.schema([_field(format_name, name) for name in columns_of(format_name, system_column=system_column)])
+    import pyarrow as pa
 
-
-def _field(format_name: str, name: str) -> pa.Field:
-    is_text = format_name in (Format.PROMPT_COMPLETION, Format.ALPACA)
-    default = pa.string() if is_text or name == "system" else _TURNS
-    return pa.field(name, _TYPES.get(name, default))
+    turns = pa.list_(pa.struct([("role", pa.string()), ("content", pa.string())]))
+    types = {
+        "system": pa.string(),
+        "messages": turns,
+        "chosen": turns,
+        "rejected": turns,
+        "conversations": pa.list_(pa.struct([("from", pa.string()), ("value", pa.string())])),
+        "label": pa.bool_(),
+    }
+    default = pa.string() if format_name in (Format.PROMPT_COMPLETION, Format.ALPACA) else turns
+    names = columns_of(format_name, system_column=system_column)
+    return pa.schema([pa.field(name, types.get(name, default)) for name in names])
 
 
 def write_rows(path: Path, rows: Iterable[TrainingRow], *, file_type: str, schema: pa.Schema) -> int:
@@ -90,6 +88,9 @@ def write_rows(path: Path, rows: Iterable[TrainingRow], *, file_type: str, schem
     if file_type == FileType.JSONL:
         with path.open("wb") as file:
             return _write_lines(file, rows)
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
     with pq.ParquetWriter(
         path, schema, compression="zstd", compression_level=3, version="2.6", data_page_version="1.0"
     ) as writer:
@@ -123,6 +124,9 @@ def read_rows(file: BinaryIO, *, file_type: str) -> Iterator[Json]:
                 raise ValueError("The last line has no end.")
             yield orjson.loads(line)
         return
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
     try:
         parquet = pq.ParquetFile(pa.PythonFile(file, mode="r"))
         for batch in parquet.iter_batches(GROUP_ROWS):

@@ -8,12 +8,13 @@ from collections.abc import Collection, Sequence
 
 from lakehouse_site.errors import InvalidInput
 from vectors import rows
-from vectors.filters import Filter
+from vectors.filters import Filter, matches, parse_metadata
 from vectors.replicas import replicas
-from vectors.rows import IndexState, LiveRow
+from vectors.rows import HitRow, IndexState, LiveRow
 
 DEFAULT_PAGE_ITEMS = 100
 MAX_PAGE_ITEMS = 10_000
+WRONG_CURSOR = "Use the value of next from the page before, unchanged."
 
 
 def fetch_items(*, state: IndexState, keys: Sequence[str], include: Collection[str]) -> tuple[list[LiveRow], list[str]]:
@@ -46,6 +47,30 @@ def list_items(
     return page[:limit], _encode(page[limit - 1].key)
 
 
+def list_matching(
+    *, state: IndexState, wanted: Filter, cursor: str | None, limit: int
+) -> tuple[list[HitRow], str | None]:
+    """Return one page of the items that pass a filter, those whose vectors are oldest first, and the next cursor.
+
+    An item whose vector changes between two pages moves to the end, and so may be seen twice.
+
+    Raises
+    ------
+    InvalidInput
+        The cursor is none of ours.
+    """
+    if cursor and not (cursor.isascii() and cursor.isdigit() and len(cursor) < 19):
+        raise InvalidInput.at("?cursor", "cursor", WRONG_CURSOR)
+    labels = replicas.matching(state, wanted).labels
+    start = int(labels.searchsorted(int(cursor or 0), side="right"))
+    chosen = labels[start : start + limit].tolist()
+    found = {row.label: row for row in rows.hits(state.id, chosen)}
+    # Read after the filter was asked, so what has changed since is asked once more.
+    page = [found[label] for label in chosen if label in found]
+    page = [row for row in page if matches(wanted, parse_metadata(row.metadata))]
+    return page, str(chosen[-1]) if start + limit < len(labels) else None
+
+
 def _encode(key: str) -> str:
     return base64.urlsafe_b64encode(key.encode()).decode().rstrip("=")
 
@@ -56,5 +81,5 @@ def _decode(cursor: str) -> str:
     except (binascii.Error, ValueError):
         key = "\0"
     if "\0" in key:
-        raise InvalidInput.at("?cursor", "cursor", "Use the value of next from the page before, unchanged.")
+        raise InvalidInput.at("?cursor", "cursor", WRONG_CURSOR)
     return key

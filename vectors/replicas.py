@@ -109,6 +109,11 @@ class Replicas:
         if index_id is not None:
             self.forget(index_id)
 
+    def sizes_bytes(self) -> dict[uuid.UUID, int]:
+        """Return the memory each index holds here; those that are not loaded are left out."""
+        found = list(self._replicas.values())
+        return {replica.index_id: replica.size_bytes for replica in found if replica.applied_seq}
+
     def size_bytes(self) -> int:
         """Return the memory all replicas hold."""
         return sum(replica.size_bytes for replica in list(self._replicas.values()))

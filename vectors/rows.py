@@ -122,6 +122,11 @@ _LIVE_AFTER_LABEL = """
 SELECT label, key, metadata, vector FROM vectors_vectoritem
 WHERE index_id = %s AND label > %s AND NOT deleted ORDER BY label LIMIT %s
 """
+_EVERY_NTH = """
+SELECT v.key, v.metadata, v.vector FROM vectors_vectoritem v JOIN (
+    SELECT id, row_number() OVER (ORDER BY key) - 1 AS place FROM vectors_vectoritem WHERE index_id = %s AND NOT deleted
+) numbered ON numbered.id = v.id WHERE place / %s * %s = place ORDER BY place LIMIT %s
+"""
 _LABELS = "SELECT id, label FROM vectors_vectoritem WHERE index_id = %s"
 _DEAD = "SELECT id FROM vectors_vectoritem WHERE index_id = %s AND deleted"
 _OF_LABELS = """
@@ -221,6 +226,11 @@ def live_after(index_id: uuid.UUID, key: str, limit: int, *, with_vector: bool) 
 def live_after_label(index_id: uuid.UUID, label: int, limit: int) -> list[LabelledRow]:
     """Return up to `limit` live rows with a greater label, by label."""
     return [LabelledRow(*row) for row in run(_LIVE_AFTER_LABEL, [id_param(index_id), label, limit])]
+
+
+def every_nth(index_id: uuid.UUID, step: int, limit: int) -> list[LiveRow]:
+    """Return every `step`-th live row by key, from the first, with its vector; up to `limit` of them."""
+    return [LiveRow(*row) for row in run(_EVERY_NTH, [id_param(index_id), step, step, limit])]
 
 
 def upsert(index_id: uuid.UUID, rows: Sequence[NewRow], *, keep_metadata: bool) -> None:

@@ -148,6 +148,11 @@ def verified(index_id: uuid.UUID) -> list[Snapshot]:
     return list(Snapshot.objects.filter(index_id=index_id, status=Status.VERIFIED).order_by("-seq", "-pk"))
 
 
+def listed(index_id: uuid.UUID) -> list[Snapshot]:
+    """Return all snapshots of an index that are on record, whatever has become of them, the newest first."""
+    return list(Snapshot.objects.filter(index_id=index_id))
+
+
 def standings() -> dict[uuid.UUID, Standing]:
     """Return how far the snapshots of all indexes have come."""
     found: dict[uuid.UUID, Standing] = {}
