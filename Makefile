@@ -56,7 +56,7 @@ serve: install ## Migrate and serve, without the demo
 test: install-dev ## Run the whole test suite
 	@$(BIN)/python -m pytest $(PYTEST_ARGS)
 
-test-postgres: install-dev ## The same suite on a Postgres that the tests start themselves
+test-postgres: install-dev ## What has to do with a database, once more on a Postgres that the tests start themselves
 	@LAKEHOUSE_TEST_DATABASE=postgres $(BIN)/python -m pytest $(PYTEST_ARGS)
 
 chaos: install-dev ## Kill servers, damage files, break storages and count what is lost; a few minutes, and a table

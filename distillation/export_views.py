@@ -34,6 +34,7 @@ class ExportsPagination(LimitOffsetPagination):
 class ExportsView(APIView):
     """What a caller needs for each method; see `lakehouse_site.access.permissions`."""
 
+    concerns_all_indexes = True
     required_scopes: ClassVar[dict[str, str]] = {"GET": "read", "POST": "write"}
     django_permissions: ClassVar[dict[str, str]] = {
         "read": "distillation.view_export",
@@ -148,6 +149,8 @@ class FreezesView(ExportsView):
 
 class FreezeView(ExportsView):
     """Let exports take the runs of a scorer version again."""
+
+    required_scopes: ClassVar[dict[str, str]] = {"POST": "admin"}
 
     @describes("freeze_acknowledge")
     def post(self, request: Request, freeze_id: str) -> Response:

@@ -27,6 +27,7 @@ DEFAULT_PAGE = 100
 class RunsView(APIView):
     """What a caller needs for each method; see `lakehouse_site.access.permissions`."""
 
+    concerns_all_indexes = True
     required_scopes: ClassVar[dict[str, str]] = {"GET": "read", "POST": "write"}
     django_permissions: ClassVar[dict[str, str]] = {
         "read": "distillation.view_scoredrun",

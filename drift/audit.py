@@ -102,12 +102,12 @@ def _row(
     alert: float,
 ) -> AuditRow:
     before, now = _number(baseline.get(metric)), _number(current.get(metric))
-    if (metric in baseline and before is None) or (metric in current and now is None):
+    if metric not in current:
+        return AuditRow(metric, before, None, None, None, direction, "missing")
+    if now is None or (metric in baseline and before is None):
         return AuditRow(metric, before, now, None, None, direction, "invalid")
     if before is None:
         return AuditRow(metric, None, now, None, None, direction, "new")
-    if now is None:
-        return AuditRow(metric, before, None, None, None, direction, "missing")
     relative = _relative(before, now)
     delta = now - before
     status = _status(before, now, relative, direction, warn, alert)

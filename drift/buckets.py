@@ -27,8 +27,8 @@ def equal_width_edges(low: float, high: float, buckets: int) -> Floats:
             edges = np.linspace(low, high, buckets + 1)
         else:
             edges = np.linspace(low / 2, high / 2, buckets + 1) * 2
-    # Rounding may carry an interior edge past the last one, which has to stay the largest value.
-    return np.unique(np.clip(edges, low, high))
+    # Among the smallest floats rounding may carry interior edges past the greatest value: the last bucket is empty then.
+    return np.unique(edges)
 
 
 def quantile_edges(values: Floats, buckets: int) -> Floats:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -111,15 +111,31 @@ def compute_embedding_drift(
     if before.shape[1] != now.shape[1] and len(before) and len(now):
         raise ValueError(f"The reference has {before.shape[1]} dimensions, the current rows have {now.shape[1]}.")
     empty = EmbeddingDrift(len(before), len(now), max(before.shape[1], now.shape[1]), dropped_before, dropped_now)
-    if len(before) < MIN_ROWS or len(now) < MIN_ROWS:
+    if not len(before) or not len(now):
         return empty
     scale = _scale(before, now)
+    centroids = _compare_centroids(empty, before, now, scale)
+    if len(before) < MIN_ROWS or len(now) < MIN_ROWS:
+        return centroids
     rng = np.random.default_rng(seed)
-    return _compare(empty, before, now, scale, rng, max_rows, permutations, mmd=mmd)
+    return _compare(centroids, before, now, scale, rng, max_rows, permutations, mmd=mmd)
+
+
+def _compare_centroids(empty: EmbeddingDrift, before: Rows, now: Rows, scale: float) -> EmbeddingDrift:
+    first, second = _mean(before, scale), _mean(now, scale)
+    apart = float(np.linalg.norm(second - first))
+    radius = _rms_radius(before, first, scale)
+    return replace(
+        empty,
+        centroid_cosine_distance=_cosine_distance(first, second),
+        centroid_euclidean=_finite(apart * scale),
+        reference_rms_radius=_finite(radius * scale),
+        centroid_shift=_finite(apart / radius) if radius else (0.0 if apart == 0 else None),
+    )
 
 
 def _compare(
-    empty: EmbeddingDrift,
+    centroids: EmbeddingDrift,
     before: Rows,
     now: Rows,
     scale: float,
@@ -129,9 +145,6 @@ def _compare(
     *,
     mmd: bool,
 ) -> EmbeddingDrift:
-    first, second = _mean(before, scale), _mean(now, scale)
-    apart = float(np.linalg.norm(second - first))
-    radius = _rms_radius(before, first, scale)
     p_value = centroid_p_value(before, now, scale, rng, permutations)
     reference, current = draw(before, CLASSIFIER_ROWS, rng) / scale, draw(now, CLASSIFIER_ROWS, rng) / scale
     ood = out_of_distribution(reference, current, rng)
@@ -139,17 +152,9 @@ def _compare(
     kernel = (
         kernels.mmd(draw(reference, max_rows, rng), draw(current, max_rows, rng), rng, permutations) if mmd else None
     )
-    return EmbeddingDrift(
-        empty.n_reference,
-        empty.n_current,
-        empty.dim,
-        empty.dropped_reference,
-        empty.dropped_current,
+    return replace(
+        centroids,
         verdict=_verdict(auc, ood.share, min(p_value, kernel.p_value if kernel else 1.0)),
-        centroid_cosine_distance=_cosine_distance(first, second),
-        centroid_euclidean=_finite(apart * scale),
-        reference_rms_radius=_finite(radius * scale),
-        centroid_shift=_finite(apart / radius) if radius else (0.0 if apart == 0 else None),
         centroid_p_value=p_value,
         ood_share=ood.share,
         ood_threshold=_finite(ood.threshold * scale),

@@ -34,7 +34,8 @@ def ks_and_wasserstein(reference: Floats, current: Floats) -> tuple[float, float
     scale = max(float(np.abs(reference).max()), float(np.abs(current).max()))
     # Differences and squares of such values would overflow; both measures are ratios.
     divisor = scale if scale > _LARGE else 1.0
-    first, second = np.sort(reference / divisor), np.sort(current / divisor)
+    before, now = (reference, current) if divisor == 1.0 else (reference / divisor, current / divisor)
+    first, second = np.sort(before), np.sort(now)
     both = np.concatenate([first, second])
     order = np.argsort(both, kind="stable")  # two sorted runs: a merge
     steps = np.diff(both[order])
@@ -43,8 +44,9 @@ def ks_and_wasserstein(reference: Floats, current: Floats) -> tuple[float, float
     area = float(np.dot(gap[:-1], steps))
     # Among equal values only after the last one both functions have made their step.
     gap[:-1][steps == 0] = 0.0
-    # The mean of equal numbers is not always that number.
-    deviation = 0.0 if first[0] == first[-1] else float(first.std())
+    # The mean of equal numbers is not always that number. Of the values as they came: beside a large mean the order of
+    # the summands shows, and numpy's deviation of the reference is what others compare with.
+    deviation = 0.0 if first[0] == first[-1] else float(before.std())
     floor = max(deviation, MIN_DEVIATION / divisor)
     ratio = math.inf if floor == 0.0 else area / floor
     return float(gap.max()), min(ratio, sys.float_info.max) if area else 0.0

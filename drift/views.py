@@ -27,6 +27,7 @@ from lakehouse_site.errors import InvalidInput
 class DriftView(APIView):
     """What a caller needs for each method; see `lakehouse_site.access.permissions`."""
 
+    concerns_all_indexes = True
     django_permissions: ClassVar[dict[str, str]] = {
         "read": "drift.view_driftmonitor",
         "write": "drift.change_driftmonitor",

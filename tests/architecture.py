@@ -106,6 +106,7 @@ PURE = {
     "vectors.fingerprints",
     "vectors.graph",
     "vectors.graph_types",
+    "vectors.groups",
     "vectors.hnsw",
     "vectors.hnsw_file",
     "vectors.json_lines",
@@ -118,6 +119,8 @@ PURE = {
     "vectors.metadata_columns",
     "vectors.npy_rows",
     "vectors.patches",
+    "vectors.pictures",
+    "vectors.projection",
     "vectors.queries",
     "vectors.tail",
     "vectors.validation",
@@ -132,11 +135,13 @@ SERVICES = {
         "duplicates",
         "exports",
         "imports",
+        "index_map",
         "indexes",
         "items",
         "maintenance",
         "merge",
         "objects",  # files in the storage, and
+        "overview",
         "recall",
         "restore",
         "search",
@@ -149,7 +154,19 @@ SERVICES = {
     "drift": {"alerts", "checks", "deliveries", "monitors"},
 }
 # HTTP, HTML, terminal: nothing below knows them.
-OUTER = {"admin", "answers", "export_admin", "export_views", "management", "pagination", "serializers", "urls", "views"}
+OUTER = {
+    "admin",
+    "admin_pages",
+    "answers",
+    "export_admin",
+    "export_views",
+    "management",
+    "pagination",
+    "serializers",
+    "templatetags",
+    "urls",
+    "views",
+}
 # What an app may take from the site. Only its outer modules may speak of access and of HTTP.
 SITE_FOR_ALL = {"lakehouse_site.errors", "lakehouse_site.outages"}
 SITE_FOR_OUTER = {

@@ -25,6 +25,9 @@ from tests.processes import Server, copy_data, environment_for, run_manage
 from tests.s3 import S3Endpoint, run_moto, run_rclone
 
 LOG_TAIL_CHARACTERS = 8_000
+# What a database comes from, directly or through another fixture; and folders whose tests start processes themselves.
+DATABASE_FIXTURES = {"db", "transactional_db", "migrated_template", "empty_database"}
+PROCESS_FOLDERS = {"e2e", "chaos"}
 # A line for every request of the tests would bury what the servers say.
 logging.getLogger("httpx").setLevel(logging.WARNING)
 _servers_key = pytest.StashKey[list[Server]]()
@@ -155,6 +158,24 @@ def make_http() -> Iterator[Callable[[Server], httpx.Client]]:
             return stack.enter_context(client)
 
         yield make
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """On Postgres, leave out what has no database: it ran on SQLite and would do the same again."""
+    if postgres_url() is None:
+        return
+    again = [item for item in items if _may_use_database(item)]
+    config.hook.pytest_deselected(items=[item for item in items if item not in set(again)])
+    items[:] = again
+
+
+def _may_use_database(item: pytest.Item) -> bool:
+    fixtures: list[str] = getattr(item, "fixturenames", [])
+    return (
+        item.get_closest_marker("django_db") is not None
+        or not DATABASE_FIXTURES.isdisjoint(fixtures)
+        or item.path.parent.name in PROCESS_FOLDERS
+    )
 
 
 @pytest.hookimpl(wrapper=True)

@@ -68,6 +68,19 @@ def test_the_readme_management_commands_run(make_server: MakeServer, tmp_path: P
 
 
 @pytest.mark.slow
+def test_the_readme_makes_a_training_set_and_measures_drift(make_server: MakeServer, tmp_path: Path) -> None:
+    server = make_server()
+    blocks = [block for block in indented_blocks(README) if "export_sft" in block or "measure_drift" in block]
+    for line in "\n".join(blocks).splitlines():
+        arguments = line.removeprefix(".venv/bin/python manage.py ").split()
+        printed = server.manage(*[{"training": str(tmp_path / "training")}.get(word, word) for word in arguments]).stdout
+
+    assert len(blocks) == 2
+    assert "psi" in printed.lower()
+    assert len((tmp_path / "training" / "train.jsonl").read_text().splitlines()) == 142
+
+
+@pytest.mark.slow
 def test_the_commands_of_the_page_on_backups_run(make_server: MakeServer, tmp_path: Path) -> None:
     server = make_server()
     server.manage("index_create", "docs", "--dimension", "384")

@@ -70,7 +70,7 @@ def group_by(metadata: Sequence[Any], key: str) -> Grouping:
         ranges that hold as many items each, from low to high.
     """
     values = [one.get(key) if isinstance(one, dict) else None for one in metadata]
-    numbers = [value for value in values if _is_number(value)]
+    numbers: list[float] = [value for value in values if value is not None and _is_number(value)]
     if len(set(numbers)) > MAX_GROUPS and len(numbers) == sum(value is not None for value in values):
         return _by_range(values, numbers)
     labels = [None if value is None else _label(value) for value in values]

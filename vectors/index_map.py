@@ -18,9 +18,12 @@ MAX_POINTS = 1_000
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Items of the map that have the same value; `x` and `y` are the middle of their points."""
+    """Items of the map that have the same value.
 
-    place: int
+    `x` and `y` are the middle of their points in the plane, `spread` is the root mean square distance from it.
+    """
+
+    colour: str
     label: str
     count: int
     share: float
@@ -31,7 +34,7 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """One item on the map; `group` is the place of its group."""
+    """One item on the map, with the colour and the label of its group."""
 
     key: str
     x: float
@@ -71,7 +74,7 @@ def draw_map(*, state: IndexState, key: str | None = None) -> IndexMap:
     grouping = group_by(metadata, chosen) if chosen else Grouping(("items",), (0,) * len(sample), 1)
     picture = scatter(plane.points)
     points = tuple(
-        Point(row.key, x, y, _place(grouping, group), grouping.labels[group])
+        Point(row.key, x, y, _colour(grouping, group), grouping.labels[group])
         for row, (x, y), group in zip(sample, picture.points, grouping.of, strict=True)
     )
     return IndexMap(points, _groups(grouping, plane), tuple(keys), chosen, picture, plane.share)
@@ -87,11 +90,11 @@ def _groups(grouping: Grouping, plane: Plane) -> tuple[Group, ...]:
         middle = inside.mean(axis=0)
         spread = float(np.sqrt(((inside - middle) ** 2).sum(axis=1).mean()))
         facts = (len(inside), len(inside) / len(of), float(middle[0]), float(middle[1]), spread)
-        found.append(Group(number, label, *facts))
+        found.append(Group(_colour(grouping, number), label, *facts))
     return tuple(found)
 
 
-def _place(grouping: Grouping, group: int) -> str:
+def _colour(grouping: Grouping, group: int) -> str:
     if group < grouping.n_own:
         return str(group)
     return {OTHER: "other", ABSENT: "none"}[grouping.labels[group]]

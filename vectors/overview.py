@@ -1,4 +1,4 @@
-"""What people want to know of indexes at a glance, beyond what callers are told: memory, tombstones, how safe they are."""
+"""What people want to know of indexes at a glance: memory, tombstones, what is unsaved, besides what callers get."""
 
 from __future__ import annotations
 

@@ -5,6 +5,9 @@
 ``django_permissions``
     ``{"read": "app.view_thing", …}``: what staff signed in to the admin need for each scope. Not listed: superusers.
 
+``concerns_all_indexes``
+    True where a call is about more than one index or none: a token that is limited to some indexes is refused.
+
 If the view's path has ``name``, it is an index name, and the token's pattern must match it.
 """
 
@@ -43,6 +46,8 @@ class ScopeAllowed(BasePermission):
                 _refuse(
                     request, "scope_too_small", f"This needs a token of scope {scope!r}; yours has {caller.scope!r}."
                 )
+            if caller.index_pattern and getattr(view, "concerns_all_indexes", False):
+                _refuse(request, "index_not_covered", "Your token is for some indexes only; this needs one for all.")
             name = view.kwargs.get("name")
             if name is not None:
                 require_index(request, name)
