@@ -15,6 +15,7 @@ import os
 import statistics
 import tempfile
 import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,14 +30,15 @@ CLUSTERS = (4, 30, 100, 1000)
 
 def unit(rows: NDArray[Any]) -> Rows:
     wide = rows.astype(np.float64)
-    return (wide / np.linalg.norm(wide, axis=1, keepdims=True)).astype(np.float32)
+    rows_of_length_one: Rows = (wide / np.linalg.norm(wide, axis=1, keepdims=True)).astype(np.float32)
+    return rows_of_length_one
 
 
 def nearest_center(rows: Rows, centers: Rows) -> NDArray[np.intp]:
     return np.concatenate([(rows[i : i + 4096] @ centers.T).argmax(axis=1) for i in range(0, len(rows), 4096)])
 
 
-def fill(rows: Rows, metadata: list[dict[str, int]]) -> None:
+def fill(rows: Rows, metadata: Sequence[Mapping[str, float]]) -> None:
     from vectors import indexes, replicas, validation, writes
 
     indexes.create_index(new=validation.NewIndex(NAME, rows.shape[1]))

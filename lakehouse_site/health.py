@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import secrets
 import threading
 import time
@@ -115,9 +116,20 @@ class _StorageCheck(threading.Thread):
 
 
 def _storage() -> Fault | None:
+    return storage_fault()
+
+
+def storage_fault(patience_seconds: float = math.inf) -> Fault | None:
+    """Return what is wrong with the object storage, None for nothing.
+
+    Whoever has less patience than `STORAGE_PATIENCE_SECONDS` gets a TimeoutError; the look goes on for the next one.
+    """
     check = _StorageCheck.latest()
-    check.join(max(0.0, check.started_at + STORAGE_PATIENCE_SECONDS - time.monotonic()))
+    remaining = max(0.0, check.started_at + STORAGE_PATIENCE_SECONDS - time.monotonic())
+    check.join(min(patience_seconds, remaining))
     if check.is_alive():
+        if patience_seconds < remaining:
+            raise TimeoutError(f"The object storage has not answered within {patience_seconds:g} s.")
         return Fault("", "storage", f"The object storage has not answered for {STORAGE_PATIENCE_SECONDS:.0f} seconds.")
     if check.error is not None:
         raise check.error

@@ -150,7 +150,7 @@ SERVICES = {
         "upkeep",
         "writes",
     },
-    "distillation": {"eval_sets", "export_reads", "exports", "figures", "freezes"},
+    "distillation": {"eval_sets", "export_reads", "exports", "figures", "freezes", "quarantine_reads"},
     "drift": {"alerts", "checks", "deliveries", "monitors"},
 }
 # HTTP, HTML, terminal: nothing below knows them.

@@ -18,8 +18,6 @@ def runs_of(words: list[str], size: int) -> set[str]:
 
 
 def main() -> None:
-    from datasketch import MinHash, MinHashLSH
-
     root, out = Path(sys.argv[1]), Path(sys.argv[2])
     started = time.perf_counter()
     paths = sorted(root.glob("scored-runs/**/*.jsonl"))
@@ -29,40 +27,51 @@ def main() -> None:
     rows = [row for row in rows if row["category"] == "accepted"]
     words = [WORD.findall(f"{row['prompt']}\n{row['response']}".casefold()) for row in rows]
     tokenised = time.perf_counter()
-    # It has no decontamination of its own: the plain way, sets of 8-grams.
+    clean = decontaminated(root, words)
+    cleaned = time.perf_counter()
+    kept = deduplicated(words, clean)
+    chosen = time.perf_counter()
+    write(out, [rows[place] for place in kept])
+    figures = {
+        "parse": parsed - started,
+        "tokenisation": tokenised - parsed,
+        "decontamination": cleaned - tokenised,
+        "near_duplicates": chosen - cleaned,
+        "documents": len(rows),
+        "lines": lines,
+        "kept": len(kept),
+        "whole": time.perf_counter() - started,
+        "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+    }
+    print(json.dumps(figures))
+
+
+def decontaminated(root: Path, words: list[list[str]]) -> list[int]:
+    """Return the places of rows without an 8-gram of the evaluation set: it has no stage of its own for that."""
     items = [json.loads(line) for line in (root / "eval.jsonl").read_text().splitlines()]
     known = set().union(*(runs_of(WORD.findall(item["prompt"].casefold()), NGRAM) for item in items))
-    clean = [place for place, own in enumerate(words) if known.isdisjoint(runs_of(own, NGRAM))]
-    decontaminated = time.perf_counter()
+    return [place for place, own in enumerate(words) if known.isdisjoint(runs_of(own, NGRAM))]
+
+
+def deduplicated(words: list[list[str]], places: list[int]) -> list[int]:
+    from datasketch import MinHash, MinHashLSH
+
     lsh = MinHashLSH(threshold=0.8, num_perm=PERMUTATIONS)
     kept = []
-    for place in clean:
+    for place in places:
         sketch = MinHash(num_perm=PERMUTATIONS)
         sketch.update_batch([run.encode() for run in runs_of(words[place], SHINGLE_WORDS)])
         if not lsh.query(sketch):
             lsh.insert(place, sketch)
             kept.append(place)
-    deduplicated = time.perf_counter()
+    return kept
+
+
+def write(out: Path, rows: list[dict[str, str]]) -> None:
     with out.open("w") as file:
-        for place in kept:
-            messages = [
-                {"role": "user", "content": rows[place]["prompt"]},
-                {"role": "assistant", "content": rows[place]["response"]},
-            ]
+        for row in rows:
+            messages = [{"role": "user", "content": row["prompt"]}, {"role": "assistant", "content": row["response"]}]
             file.write(json.dumps({"messages": messages}) + "\n")
-    ended = time.perf_counter()
-    figures = {
-        "parse": parsed - started,
-        "tokenisation": tokenised - parsed,
-        "decontamination": decontaminated - tokenised,
-        "near_duplicates": deduplicated - decontaminated,
-        "documents": len(rows),
-        "lines": lines,
-        "kept": len(kept),
-        "whole": ended - started,
-        "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
-    }
-    print(json.dumps(figures))
 
 
 if __name__ == "__main__":
