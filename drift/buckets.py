@@ -27,7 +27,7 @@ def equal_width_edges(low: float, high: float, buckets: int) -> Floats:
             edges = np.linspace(low, high, buckets + 1)
         else:
             edges = np.linspace(low / 2, high / 2, buckets + 1) * 2
-    # Among the smallest floats rounding may carry interior edges past the greatest value: the last bucket is empty then.
+    # Among the smallest floats rounding may carry interior edges past the greatest value, into which nothing falls.
     return np.unique(edges)
 
 

@@ -21,7 +21,7 @@ from drift.measurements import Measurement, schedule_of
 from drift.models import DriftMonitor, DriftReport
 from drift.monitor_fields import SNAPSHOTS
 from drift.monitors import get_monitor
-from drift.windows import Window
+from drift.windows import MAX_CATCH_UP, Window
 from lakehouse_site.errors import LakehouseError
 from vectors.transactions import run_write
 
@@ -30,6 +30,9 @@ logger = logging.getLogger(__name__)
 LEASE_SECONDS = 900
 """How long others leave a monitor alone whose checker was killed. A lease saves work; the constraint on reports is what
 makes two checkers of one window agree."""
+MAX_ATTEMPTS = 6
+FIRST_WAIT = timedelta(minutes=1)
+WAIT_FACTOR = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +48,8 @@ def check_due(*, now: datetime | None = None) -> DueResult:
     """Look at every window that is over and not done, of all active monitors, the oldest first.
 
     A monitor that another process is at is left to it. After a pause at most `drift.windows.MAX_CATCH_UP` windows are
-    made up for; of what has no past (an index, exports) only the latest.
+    made up for; of what has no past (an index, exports) only the latest. A window whose check failed is tried again by
+    the next rounds, `MAX_ATTEMPTS` times in all; see `_failed`.
     """
     moment = now or timezone.now()
     reports: list[DriftReport] = []
@@ -56,6 +60,7 @@ def check_due(*, now: datetime | None = None) -> DueResult:
         if monitor is None or not _due(monitor, moment)[0]:
             continue
         holder = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
+        _forget_dead_holder(monitor)
         if not _take(monitor, holder):
             busy.append(monitor.name)
             continue
@@ -94,7 +99,30 @@ def check_monitor(*, monitor_id: str, now: datetime | None = None) -> DriftRepor
 
 def _due(monitor: DriftMonitor, now: datetime) -> tuple[list[Window], int]:
     windows, missed = schedule_of(monitor).due(now, monitor.last_window_end)
-    return (windows[-1:], 0) if monitor.target in SNAPSHOTS else (windows, missed)
+    if monitor.target in SNAPSHOTS:
+        windows, missed = windows[-1:], 0
+    return [*_failed(monitor, windows), *windows], missed
+
+
+def _failed(monitor: DriftMonitor, windows: list[Window]) -> list[Window]:
+    """Return the windows to try again, the oldest first, beside those that are due.
+
+    The first time at the next round, then after 3, 15, 63 and 255 minutes, or with the next window: before it, so that
+    alerts follow the order of windows.
+    """
+    if monitor.last_window_end is None:
+        return []
+    errors = monitor.reports.filter(verdict=DriftReport.Verdict.ERROR, attempts__lt=MAX_ATTEMPTS)
+    if monitor.target in SNAPSHOTS:
+        # What there is now says nothing about a window before the last one.
+        errors = errors.filter(window_end=monitor.last_window_end) if not windows else errors.none()
+    latest = errors.filter(window_end__lte=monitor.last_window_end).order_by("-window_end")[:MAX_CATCH_UP]
+    now = timezone.now()
+    return [
+        Window(report.window_start, report.window_end)
+        for report in reversed(latest)
+        if windows or now - report.made_at >= FIRST_WAIT * (WAIT_FACTOR ** (report.attempts - 1) - 1)
+    ]
 
 
 def _take(monitor: DriftMonitor, holder: str) -> bool:
@@ -102,6 +130,20 @@ def _take(monitor: DriftMonitor, holder: str) -> bool:
     free = Q(leased_until__isnull=True) | Q(leased_until__lt=now) | Q(leased_by=holder)
     mine = DriftMonitor.objects.filter(free, pk=monitor.pk)
     return bool(run_write(lambda: mine.update(leased_by=holder, leased_until=now + timedelta(seconds=LEASE_SECONDS))))
+
+
+def _forget_dead_holder(monitor: DriftMonitor) -> None:
+    """Free a monitor whose checker was killed on this machine; of one elsewhere only the end of its lease tells."""
+    host, _, rest = monitor.leased_by.rpartition(":")[0].rpartition(":")
+    if host != socket.gethostname() or not rest.isdecimal():
+        return
+    try:
+        os.kill(int(rest), 0)
+    except ProcessLookupError:
+        its = DriftMonitor.objects.filter(pk=monitor.pk, leased_by=monitor.leased_by)
+        run_write(lambda: its.update(leased_by="", leased_until=None))
+    except OSError:
+        return  # somebody else's process
 
 
 def _give_back(monitor: DriftMonitor, holder: str) -> None:
@@ -153,6 +195,7 @@ def _record(
             stored = report
             old = current.reports.filter(window_start=window.start, window_end=window.end).first()
             stored.pk, stored._state.adding = (old.pk, False) if old else (None, True)
+            stored.attempts = old.attempts + 1 if old else 1
             stored.monitor, stored.made_at = current, timezone.now()
             stored.save()
             for profile in found.profiles:

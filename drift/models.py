@@ -114,6 +114,7 @@ class DriftReport(models.Model):
     n_current = models.BigIntegerField(default=0)
     metrics = models.JSONField(default=list, help_text="Each metric with its measures and whether it drifted.")
     error = models.TextField(blank=True)
+    attempts = models.PositiveIntegerField(default=1, help_text="How often it was tried: an error is tried again.")
     seconds = models.FloatField(default=0.0)
     made_at = models.DateTimeField()
 

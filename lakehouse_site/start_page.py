@@ -20,6 +20,7 @@ from distillation.export_reads import list_exports, list_notices
 from distillation.quarantine_reads import list_quarantine
 from drift.alerts import list_alerts
 from lakehouse_site import VERSION
+from lakehouse_site.errors import LakehouseError
 from lakehouse_site.health import STORAGE_PATIENCE_SECONDS, storage_fault
 from vectors.indexes import MIN_RECALL, list_indexes
 from vectors.overview import IndexFacts, facts_of
@@ -87,12 +88,12 @@ def sum_up(parts: Sequence[Part]) -> tuple[State, str]:
 def _safely(title: str, look: Callable[[], Part]) -> Part:
     try:
         return replace(look(), title=title)
-    except TimeoutError as error:
+    except (LakehouseError, TimeoutError) as error:
         return Part(title, "unknown", "Not known.", details=(str(error),))
     except Exception as error:  # whatever it is: the other parts are worth seeing all the same
         logger.warning("part of the start page failed", exc_info=True, extra={"part": title})
-        reason = f"{type(error).__name__}: {error}"
-        return Part(title, "unknown", "Not known.", details=(reason[:300],))
+        # Not its own words: those of a driver may quote an address with its password.
+        return Part(title, "unknown", "Not known.", details=(f"{type(error).__name__}; the server's log says more.",))
 
 
 def _index_link(facts: IndexFacts, text: str) -> Link:
@@ -108,7 +109,7 @@ def _indexes() -> Part:
     items = sum(facts.info.count for facts in found)
     memory = sum(facts.memory_bytes or 0 for facts in found)
     loaded = sum(facts.memory_bytes is not None for facts in found)
-    links = (Link(_counted(len(found), "index", "indexes"), "vectors_vectorindex_changelist"),)
+    links = (Link("All indexes", "vectors_vectorindex_changelist"),)
     summary = f"{_counted(items, 'item')} in {_counted(len(found), 'index', 'indexes')}."
     details = (f"{loaded} in the memory of this process: {memory / 2**20:,.1f} of {_budget()} MiB.",)
     return Part("", "good", summary if found else "No index yet.", links, details)

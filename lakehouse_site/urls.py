@@ -13,6 +13,7 @@ from lakehouse_site.root import RootView
 
 admin.site.site_header = "Lakehouse"
 admin.site.site_title = "Lakehouse"
+admin.site.index_title = "Is everything well?"
 admin.site.site_url = "/"
 
 urlpatterns = [

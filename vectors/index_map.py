@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -68,7 +69,7 @@ def draw_map(*, state: IndexState, key: str | None = None) -> IndexMap:
     sample = rows.every_nth(state.id, -(-max(state.live_count, 1) // MAX_POINTS), MAX_POINTS)
     vectors = np.frombuffer(b"".join([row.vector or b"" for row in sample]), "<f4").reshape(-1, state.dimension)
     plane = project(vectors, state.distance)
-    metadata = [parse_metadata(row.metadata) for row in sample]
+    metadata = [_parsed(row.metadata) for row in sample]
     keys = keys_to_group_by(metadata)
     chosen = telling_key(metadata, keys) if key is None else key
     grouping = group_by(metadata, chosen) if chosen else Grouping(("items",), (0,) * len(sample), 1)
@@ -78,6 +79,13 @@ def draw_map(*, state: IndexState, key: str | None = None) -> IndexMap:
         for row, (x, y), group in zip(sample, picture.points, grouping.of, strict=True)
     )
     return IndexMap(points, _groups(grouping, plane), tuple(keys), chosen, picture, plane.share)
+
+
+def _parsed(text: str | None) -> Any:
+    try:
+        return parse_metadata(text)
+    except (ValueError, RecursionError):  # nothing that a map can group by
+        return None
 
 
 def _groups(grouping: Grouping, plane: Plane) -> tuple[Group, ...]:

@@ -3,44 +3,29 @@ from __future__ import annotations
 from typing import Any
 
 import orjson
-from django.core.management.base import BaseCommand, CommandError, CommandParser
-from django.db import Error
+from django.core.management.base import CommandError
 
-from lakehouse_site.errors import InvalidInput, LakehouseError
-from lakehouse_site.outages import is_expected, outage_of, reason_of
+from lakehouse_site.management.base import ServiceCommand
 
 ALERT_STATUS = 3
 """Exit status when something drifted; 1 is a failure."""
 
 
-class DriftCommand(BaseCommand):
-    """A command over one service: results to stdout (`--json` for scripts), errors as one clear line and status 1."""
+class DriftCommand(ServiceCommand):
+    """A command that says with its exit status whether something drifted."""
 
-    def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--json", action="store_true", dest="as_json", help="print the result as JSON")
-
-    def handle(self, *args: Any, **options: Any) -> None:
+    def run(self, **options: Any) -> None:
         try:
-            is_alert = self.run(**options)
-        except InvalidInput as error:
-            lines = [f"{fault.pointer}: {fault.detail}" if fault.pointer else fault.detail for fault in error.faults]
-            raise CommandError("\n".join(lines[:20]) or error.detail) from error
-        except LakehouseError as error:
-            raise CommandError(error.detail) from error
-        except (ValueError, TypeError) as error:
+            is_alert = self.look(**options)
+        except (ValueError, TypeError) as error:  # the pure functions know no errors of this project
             raise CommandError(str(error)) from error
-        except Error as error:
-            outage = outage_of(error)
-            if outage is None or not is_expected(error):
-                raise
-            raise CommandError(f"{outage.detail} ({reason_of(error)})") from error
         if is_alert:
             raise SystemExit(ALERT_STATUS)
 
-    def run(self, **options: Any) -> bool:
+    def look(self, **options: Any) -> bool:
         """Do the work and say whether something drifted; `LakehouseError` may pass."""
         raise NotImplementedError
 
     def answer(self, result: Any, text: str, *, as_json: bool) -> None:
-        """Print a result."""
+        """Print a result, which may hold times and ids."""
         self.stdout.write(orjson.dumps(result, default=str).decode() if as_json else text)

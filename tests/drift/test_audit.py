@@ -66,6 +66,16 @@ def test_what_is_no_finite_number_is_invalid(value: object) -> None:
     assert table.verdict == "major"
 
 
+@pytest.mark.parametrize(
+    ("baseline", "current", "status"),
+    [({"m": None}, {}, "missing"), ({"m": 1.0}, {}, "missing"), ({}, {"m": None}, "invalid"), ({}, {"m": 1.0}, "new")],
+)
+def test_a_metric_of_one_side_is_missing_or_new(
+    baseline: dict[str, object], current: dict[str, object], status: str
+) -> None:
+    assert [row.status for row in build_audit_drift_table(baseline, current).rows] == [status]
+
+
 def test_numbers_of_numpy_are_numbers() -> None:
     table = build_audit_drift_table(
         {"m": np.int64(10), "n": np.float32(2.0)}, {"m": np.int64(11), "n": np.float32(2.0)}

@@ -13,6 +13,7 @@ from django.core.wsgi import get_wsgi_application
 from django.urls import get_resolver
 from pytest_django import Settings
 
+from lakehouse_site import fast_lane
 from lakehouse_site.access.services import create_token, revoke_token
 from lakehouse_site.fast_lane import MAX_BODY_BYTES, FastLane
 from tests.factories import add, delete, find, make_index
@@ -186,6 +187,14 @@ def test_a_write_is_seen_at_once(long: Long) -> None:
 
     found = [hit["id"] for hit in orjson.loads(content)["results"]]
     assert (status, found[0], len(found), long.calls) == ("200 OK", "new", 40, 0)
+
+
+def test_a_call_that_hangs_holds_up_no_other(long: Long) -> None:
+    with fast_lane._one_at_a_time:
+        status = Caller(FastLane(long))(PLAIN[0])[0]
+
+    assert (status, long.calls) == ("200 OK", 0)
+    assert not fast_lane._one_at_a_time.locked()
 
 
 def test_limits_on_calls_are_kept_by_the_long_way(long: Long, settings: Settings) -> None:

@@ -22,7 +22,7 @@ class Command(DriftCommand):
         parser.add_argument("--by", required=True, help="who has looked")
         parser.add_argument("--note", default="", help="what was found")
 
-    def run(self, **options: Any) -> bool:
+    def look(self, **options: Any) -> bool:
         by, note = options["by"], options["note"]
         if not options["freeze"]:
             alert = acknowledge_alert(alert_id=options["id"], by=by, note=note)

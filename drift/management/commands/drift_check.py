@@ -23,7 +23,7 @@ class Command(DriftCommand):
         parser.add_argument("monitor", metavar="MONITOR", nargs="?", help="name or id: look at its latest window now")
         parser.add_argument("--due", action="store_true", help="all monitors, all windows that are due")
 
-    def run(self, **options: Any) -> bool:
+    def look(self, **options: Any) -> bool:
         if bool(options["monitor"]) == options["due"]:
             raise CommandError("Name a monitor, or use --due for all of them.")
         if options["due"]:

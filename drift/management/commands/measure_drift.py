@@ -40,7 +40,7 @@ class Command(DriftCommand):
             "--freeze", metavar="NAME/VERSION", help="with --verdicts: freeze this scorer if it calls for it"
         )
 
-    def run(self, **options: Any) -> bool:
+    def look(self, **options: Any) -> bool:
         if options["freeze"] and not options["verdicts"]:
             raise CommandError("--freeze needs --verdicts.")
         return self._verdicts(**options) if options["verdicts"] else self._numbers(**options)
