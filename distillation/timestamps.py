@@ -6,7 +6,8 @@ import re
 from datetime import UTC, datetime, timedelta
 
 _FORM = re.compile(
-    r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt][0-9]{2}:[0-9]{2}:([0-9]{2})(?:\.[0-9]+)?(?:[Zz]|[+-](?:[01][0-9]|2[0-3]):[0-5][0-9])"
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt](?:[01][0-9]|2[0-3]):[0-5][0-9]:([0-9]{2})(?:\.[0-9]+)?"
+    r"(?:[Zz]|[+-](?:[01][0-9]|2[0-3]):[0-5][0-9])"
 )
 _LEAP = "60"
 
@@ -33,6 +34,8 @@ def parse_rfc3339(text: str) -> datetime | None:
     if is_leap:
         text = f"{text[:17]}59{text[19:]}"
     try:
+        if text[-1] == "Z" and not is_leap:
+            return datetime.fromisoformat(text)  # which reads the letters of others only as capitals
         moment = datetime.fromisoformat(text.upper()).astimezone(UTC)
     except (ValueError, OverflowError):
         return None

@@ -36,8 +36,8 @@ _UNUSUAL = ("HTTP_COOKIE", "HTTP_TRANSFER_ENCODING", "HTTP_CONTENT_ENCODING", "H
 
 _handlers: list[tuple[re.Pattern[str], Handler]] = []
 # Threads that wait for the interpreter lock in turn spend more on waking each other than on searches: with eight
-# connections on two cores, one at a time answers 1.6 times as many. Not on Postgres, where a search mostly waits for the
-# server. What may be long does not come this way; if one takes long all the same, the others do not wait for it.
+# connections on two cores, one at a time answers 1.6 times as many. Not on Postgres, where a search mostly waits for
+# the server. What may be long does not come this way; if one takes long all the same, the others do not wait for it.
 _one_at_a_time = threading.Lock()
 PATIENCE_SECONDS = 0.05
 

@@ -51,18 +51,18 @@ def telling_key(metadata: Sequence[Any], keys: Sequence[str]) -> str | None:
 
     Notes
     -----
-    What the groups tell is their entropy in nats, without that of `OTHER` and `ABSENT`. Below `LITTLE` it is next to
-    nothing: 95 of 100 items are in one group, or all have values of their own.
+    What groups tell is their entropy in nats, without that of `OTHER` and `ABSENT`, times the share of the items that
+    are in them. Below `LITTLE` that is next to nothing: 95 of 100 are in one group, or all have values of their own.
     """
-    told = {key: _entropy(group_by(metadata, key)) for key in keys}
+    told = {key: _telling(group_by(metadata, key)) for key in keys}
     ranges = {key for key in keys if _is_range(_values(metadata, key))}
     return max(keys, key=lambda key: (key not in ranges and told[key] > LITTLE, told[key]), default=None)
 
 
-def _entropy(grouping: Grouping) -> float:
+def _telling(grouping: Grouping) -> float:
     counts = np.bincount(np.array(grouping.of, np.intp), minlength=len(grouping.labels))[: grouping.n_own]
     shares = counts[counts > 0] / max(len(grouping.of), 1)
-    return float(-(shares * np.log(shares)).sum())
+    return float(-(shares * np.log(shares)).sum() * shares.sum())
 
 
 def group_by(metadata: Sequence[Any], key: str) -> Grouping:

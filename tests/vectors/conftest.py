@@ -5,8 +5,10 @@ from pathlib import Path
 
 import pytest
 from django.core.files.storage import FileSystemStorage
+from django.test import Client
 
 from lakehouse_site.access import selectors
+from tests.vectors.admin_pages import boss_client
 from vectors import objects, snapshot_graphs
 from vectors.replicas import replicas
 
@@ -18,6 +20,12 @@ def vectors_db(transactional_db: None) -> Iterator[None]:
     yield
     selectors.forget()
     replicas.stop()
+
+
+@pytest.fixture
+def boss(vectors_db: None) -> Client:
+    """Somebody who may do everything in the admin."""
+    return boss_client()
 
 
 @pytest.fixture
