@@ -57,13 +57,6 @@ def parse(raw: bytes) -> Parsed:
         It is no JSON: also NaN, infinities, numbers beyond a double, lone surrogates, anything after the value, and
         nesting deeper than `MAX_DEPTH`.
 
-    """
-    return with_whole_numbers(raw, parse_quickly(raw))
-
-
-def parse_quickly(raw: bytes) -> Parsed:
-    """Read one JSON text as `parse` does, but for whole numbers beyond 64 bits: those may become fractions.
-
     Notes
     -----
     orjson keeps the last of two equal keys and drops the other with its quotes, so quotes are counted; see
@@ -79,13 +72,8 @@ def parse_quickly(raw: bytes) -> Parsed:
     else:
         if _may_repeat_a_key(raw, value, canonical):
             json.loads(raw, object_pairs_hook=_once_each)
-        return Parsed(value, canonical)
+        return _exact(raw) if _has_huge_number(value) else Parsed(value, canonical)
     raise _fault_of(raw, reason)
-
-
-def with_whole_numbers(raw: bytes, parsed: Parsed) -> Parsed:
-    """Return what `parse` does, of what `parse_quickly` made of the same text."""
-    return _exact(raw) if _has_huge_number(parsed.value) else parsed
 
 
 def is_json(raw: bytes) -> bool:

@@ -11,8 +11,7 @@ from distillation.firewall import Category
 from distillation.models import QuarantinedLine
 from distillation.quarantine import MAX_NOTE_CHARACTERS
 from distillation.runs import MAX_PAGE
-from distillation.run_fields import MAX_ATTEMPT
-from distillation.validation import Code
+from distillation.validation import MAX_ATTEMPT, Code
 
 Schema = dict[str, Any]
 Method = TypeVar("Method", bound=Callable[..., Any])

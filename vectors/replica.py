@@ -13,6 +13,7 @@ from lakehouse_site.errors import IndexNotFound
 from vectors import metrics, rows
 from vectors.filter_index import FilterIndex
 from vectors.graph import SearchGraph
+from vectors.graph_types import Changes
 from vectors.rows import IndexState
 from vectors.snapshot_graphs import with_newest_graph
 
@@ -82,6 +83,28 @@ class Replica:
                     raise
                 self.changed_at = time.monotonic()
             return self.graph
+
+    def take(self, after_seq: int, changes: Changes) -> bool:
+        """Apply all changes after `after_seq` if that is where this replica stands; return whether it was.
+
+        Otherwise nothing is done: whoever searches next reads the rows.
+        """
+        if not self._catching_up.acquire(blocking=False):
+            return False
+        try:
+            graph, applied_seq = self._good
+            if applied_seq != after_seq or not applied_seq:
+                return False
+            try:
+                graph.apply(changes)
+            except BaseException:
+                self._good = SearchGraph(graph.params, generation=graph.generation), 0  # half of it may be applied
+                raise
+            self._good = graph, changes.last_seq
+            self.changed_at = time.monotonic()
+            return True
+        finally:
+            self._catching_up.release()
 
     def reload(self, state: IndexState) -> None:
         """Load the graph anew, from the snapshot its newer generation came with; searches go on with the old one."""

@@ -20,6 +20,7 @@ from vectors import metrics, rows
 from vectors.filter_index import Matching
 from vectors.filters import Filter
 from vectors.graph import SearchGraph
+from vectors.graph_types import Changes
 from vectors.replica import Replica
 from vectors.rows import IndexState
 
@@ -96,6 +97,27 @@ class Replicas:
             with self._lock:
                 self._stale.add(index_id)
             self._wake.set()
+
+    def is_loaded(self, index_id: uuid.UUID) -> bool:
+        """Return whether this process holds the index."""
+        replica = self._replicas.get(index_id)
+        return replica is not None and replica.applied_seq > 0
+
+    def hand_over(self, index_id: uuid.UUID, after_seq: int, changes: Changes | None) -> None:
+        """Take what this process has just committed, all there is after `after_seq`, rather than read it back."""
+        replica = self._replicas.get(index_id)
+        try:
+            is_taken = replica is not None and changes is not None and replica.take(after_seq, changes)
+        except Exception:
+            # The write is durable and has to be answered as such; the next search reads the rows.
+            logger.exception("changes could not be handed over", extra={"index_id": str(index_id)})
+            is_taken = False
+        if replica is None or not is_taken:
+            self.written(index_id)
+            return
+        self._keep_to_budget(replica)
+        self._start()
+        self._wake.set()
 
     def forget(self, index_id: uuid.UUID) -> None:
         """Drop what this process holds of an index."""

@@ -139,6 +139,9 @@ INSERT INTO vectors_vectoritem (index_id, key, seq, label, metadata, vector, del
 ON CONFLICT (index_id, key) DO UPDATE SET seq = excluded.seq, label = excluded.label, vector = excluded.vector,
     deleted = excluded.deleted{metadata}
 """
+_PLACES = """
+SELECT id, seq, label FROM vectors_vectoritem WHERE index_id = %s AND seq > %s AND seq <= %s ORDER BY seq
+"""
 _KEYS_OF = "SELECT key FROM vectors_vectoritem WHERE index_id = %s AND label {among} AND NOT deleted"
 _TOMBSTONE = """
 UPDATE vectors_vectoritem SET deleted = TRUE, metadata = NULL, vector = {empty}, seq = {seq} {source}
@@ -176,6 +179,11 @@ def changes_after(index_id: uuid.UUID, seq: int, limit: int, *, live_until: int 
             bytes.fromhex(vectors or ""),
         )
     return _changes(run(_CHANGES, params))
+
+
+def places_between(index_id: uuid.UUID, after_seq: int, last_seq: int) -> list[tuple[int, int, int]]:
+    """Return row id, sequence number and label of the rows last changed after `after_seq`, up to `last_seq`."""
+    return run(_PLACES, [id_param(index_id), after_seq, last_seq])
 
 
 def changes_of(index_id: uuid.UUID, labels: Sequence[int]) -> Changes:

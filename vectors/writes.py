@@ -15,6 +15,7 @@ from vectors import metadata_rows, rows
 from vectors.batches import Batch
 from vectors.filter_index import Matching
 from vectors.filters import Filter, matches, parse_metadata
+from vectors.graph_types import Changes
 from vectors.indexes import present_state
 from vectors.models import IndexHead
 from vectors.patches import Members, Patch, patched
@@ -69,14 +70,16 @@ def add_items(*, state: IndexState, batch: Batch) -> AddResult:
     """
     puts = _collapse(batch)
 
-    def work() -> AddResult:
+    def work() -> tuple[AddResult, Changes | None]:
         seq, count = advance(state.id, state.name, len(puts))
-        added = write_puts(state.id, puts, seq - len(puts), rows.stored(state.id, list(puts)))
+        after_seq = seq - len(puts)
+        added = write_puts(state.id, puts, after_seq, rows.stored(state.id, list(puts)))
         change_live_count(state.id, added)
-        return AddResult(added, len(batch) - added, count + added, seq)
+        changes = _changes(state.id, puts, after_seq) if replicas.is_loaded(state.id) else None
+        return AddResult(added, len(batch) - added, count + added, seq), changes
 
-    result = run_write(work)
-    replicas.written(state.id)
+    result, changes = run_write(work)
+    replicas.hand_over(state.id, result.seq - len(puts), changes)
     return result
 
 
@@ -194,6 +197,20 @@ def write_puts(index_id: uuid.UUID, puts: Mapping[str, Put], after_seq: int, sto
     rows.upsert(index_id, keeping, keep_metadata=True)
     rows.upsert(index_id, replacing, keep_metadata=False)
     return added
+
+
+def _changes(index_id: uuid.UUID, puts: Mapping[str, Put], after_seq: int) -> Changes:
+    """Return what a replica would read of the rows that `write_puts` has just written."""
+    last_seq = after_seq + len(puts)
+    written = rows.places_between(index_id, after_seq, last_seq)
+    vectors = [put.vector for put in puts.values()]
+    return Changes(
+        [row for row, _, _ in written],
+        last_seq,
+        [label for _, _, label in written],
+        [False] * len(written),
+        b"".join([vectors[seq - after_seq - 1] for _, seq, _ in written]),
+    )
 
 
 def bury_items(index_id: uuid.UUID, keys: Sequence[str], after_seq: int) -> None:

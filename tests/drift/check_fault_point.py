@@ -1,7 +1,8 @@
-"""`manage.py` that kills itself at a named point of a check: ``python -m … COUNT POINT drift_check --due``.
+"""Rounds of `drift_check --due`, each in a process of its own, which may kill itself: ``python -m … NOW ROUNDS``.
 
-Points are those of `tests.distillation.export_fault_point`; COUNT 0 kills nothing. Two commands more: ``prepare NOW``
-stores runs and monitors, ``dump`` prints what was found and who was told, after sending what a killed process held.
+ROUNDS is JSON: a list of rounds, each a list of ``[COUNT, POINT]``, one for each of the processes that run at once.
+Points are those of `tests.distillation.export_fault_point`; COUNT 0 kills nothing. What is printed is JSON too: the
+exit status of every process, what was found, and who was told after sending what a killed process held.
 """
 
 from __future__ import annotations
@@ -9,7 +10,10 @@ from __future__ import annotations
 import json
 import os
 import sys
+import traceback
+from collections.abc import Callable
 from datetime import datetime, timedelta
+from typing import Any
 
 from tests.distillation.export_fault_point import arm
 
@@ -36,40 +40,65 @@ def prepare(now: datetime) -> None:
         )
 
 
-def dump() -> None:
+def check(count: int, point: str) -> None:
+    from django.core.management import call_command
+
+    if count:
+        arm(point, count)
+    call_command("drift_check", "--due")
+
+
+def in_a_process(work: Callable[[], None]) -> int:
+    """Start a process; return its id. It shares nothing: this one has no connection to the database yet."""
+    if child := os.fork():
+        return child
+    status = 1
+    try:
+        os.dup2(2, 1)
+        work()
+        status = 0
+    except SystemExit as error:
+        status = int(error.code or 0)
+    except BaseException:  # noqa: BLE001  it must not go on as its parent
+        traceback.print_exc()
+    os._exit(status)
+
+
+def status_of(process: int) -> int:
+    return os.waitstatus_to_exitcode(os.waitpid(process, 0)[1])
+
+
+def found() -> dict[str, Any]:
     from django.utils import timezone
 
     from drift.deliveries import CLAIM_SECONDS, send_due
-    from drift.models import DriftAlert, DriftDelivery, DriftMonitor, DriftReport
+    from drift.models import DriftAlert, DriftDelivery, DriftReport
 
     send_due(now=timezone.now() + timedelta(seconds=CLAIM_SECONDS + 1))
-    by_window = ("monitor__name", "window_end", "verdict", "is_drift", "n_current", "attempts")
-    alerts = ("monitor__name", "kind", "state", "first_report__window_end", "last_report__window_end")
+    alerts = ("monitor__name", "first_report__window_end", "last_report__window_end", "kind", "state")
     told = ("alert__monitor__name", "alert__first_report__window_end", "event", "state")
-    found = {
-        "reports": list(DriftReport.objects.order_by(*by_window[:2]).values_list(*by_window)),
-        "alerts": list(DriftAlert.objects.order_by("monitor__name", "opened_at").values_list(*alerts)),
+    return {
+        "reports": list(
+            DriftReport.objects.order_by("window_end").values_list("monitor__name", "window_end", "is_drift")
+        ),
+        "alerts": list(DriftAlert.objects.order_by(*alerts).values_list(*alerts)),
         "told": list(DriftDelivery.objects.order_by(*told).values_list(*told)),
-        "leases": list(DriftMonitor.objects.exclude(leased_by="").values_list("name")),
     }
-    sys.stdout.write(json.dumps(found, default=str))
 
 
 def main() -> None:
     import django
-    from django.core.management import execute_from_command_line
 
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "lakehouse_site.settings")
     django.setup()
-    count, point, *command = sys.argv[1:]
-    if command[0] == "prepare":
-        prepare(datetime.fromisoformat(command[1]))
-    elif command[0] == "dump":
-        dump()
-    else:
-        if int(count):
-            arm(point, int(count))
-        execute_from_command_line(["manage.py", *command])
+    now, rounds = datetime.fromisoformat(sys.argv[1]), json.loads(sys.argv[2])
+    if status_of(in_a_process(lambda: prepare(now))):
+        sys.exit("The data could not be prepared.")
+    statuses = []
+    for places in rounds:
+        started = [in_a_process(lambda place=place: check(*place)) for place in places]  # type: ignore[misc]
+        statuses.append([status_of(process) for process in started])
+    sys.stdout.write(json.dumps({"statuses": statuses, **found()}, default=str))
 
 
 if __name__ == "__main__":

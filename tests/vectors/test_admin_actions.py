@@ -102,7 +102,9 @@ def test_a_merge_shows_its_numbers_first_and_then_merges(boss: Client) -> None:
     assert "Would be skipped 10" in text_of(dry)
     assert "Would be removed from fresh 20" in text_of(dry)
     assert unchanged == (30, 15)
-    assert "fresh was merged into docs: 20 added, 0 overwritten, 10 skipped, 20 removed here." in done
+    assert "The index fresh was merged into docs: 20 added, 0 overwritten, 10 skipped, 20 removed here." in text_of(
+        done
+    )
     assert (count("fresh"), count("docs")) == (10, 35)
 
 

@@ -68,7 +68,9 @@ def merge_page(model_admin: IndexAdmin, request: HttpRequest, index: VectorIndex
         else:
             if not merge.dry_run:
                 numbers = f"{result.added:,} added, {result.overwritten:,} overwritten, {result.skipped:,} skipped"
-                said = f"{index.name} was merged into {merge.dest}: {numbers}, {result.deleted:,} removed here."
+                said = (
+                    f"The index {index.name} was merged into {merge.dest}: {numbers}, {result.deleted:,} removed here."
+                )
                 return _done(model_admin, request, index, said)
     others = list_indexes().filter(dimension=index.dimension, distance=index.distance).exclude(pk=index.pk)
     context = {"others": others, "merge": merge, "result": result, "on_conflict": ON_CONFLICT}
