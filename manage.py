@@ -17,6 +17,11 @@ def main() -> None:
 
     try:
         execute_from_command_line(sys.argv)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # `manage.py … | head` has seen enough. What is still in the buffer has to go somewhere when Python ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise SystemExit(141) from None  # 128 + SIGPIPE, as a shell reports it
     except ImproperlyConfigured as error:
         # The message names the variable and what is right; where it was read does not help anybody.
         raise SystemExit(f"manage.py: {error}") from None

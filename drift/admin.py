@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin, messages
 from django.db.models import Model, QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.loader import render_to_string
+from django.urls import reverse
 from django.utils.safestring import SafeString
 
+from drift.admin_pages.monitor_form import MonitorForm
+from drift.admin_pages.run_links import bucket_links, transition_links
 from drift.alerts import acknowledge_alert
 from drift.charts import mirrored_bars, timeline
 from drift.checks import check_monitor
 from drift.models import DriftAlert, DriftDelivery, DriftMonitor, DriftReport
-from drift.monitors import delete_monitor
+from drift.monitor_fields import FIELDS, parse_monitor
+from drift.monitors import create_monitor, delete_monitor, update_monitor
 from lakehouse_site.errors import LakehouseError
 
 if TYPE_CHECKING:
@@ -44,18 +48,46 @@ class Facts:
 
 
 @admin.register(DriftMonitor)
-class DriftMonitorAdmin(Facts, MonitorBase):
-    """Monitors are made and changed over HTTP, where what is wrong is told with its place."""
+class DriftMonitorAdmin(MonitorBase):
+    """Monitors are made, changed and deleted by the services of the API, which own their transactions."""
 
     list_display = ("name", "target", "reference", "is_active", "last_window_end", "last_verdict")
     list_filter = ("target", "is_active")
     search_fields = ("name",)
     actions = ("check_now",)
-    exclude = ("webhook_secret",)
-    readonly_fields = ("history",)
+    form = MonitorForm
+    fields = (*FIELDS, "last_window_end", "history")
+    readonly_fields = ("last_window_end", "history")
 
-    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        return bool(request.user.has_perm("drift.delete_driftmonitor"))
+    def changeform_view(
+        self,
+        request: HttpRequest,
+        object_id: str | None = None,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        # Django's own opens a transaction around the whole page.
+        return self._told(request, lambda: self._changeform_view(request, object_id, form_url, extra_context))  # type: ignore[attr-defined]
+
+    def delete_view(
+        self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        return self._told(request, lambda: self._delete_view(request, object_id, extra_context))  # type: ignore[attr-defined]
+
+    def _told(self, request: HttpRequest, page: Callable[[], HttpResponse]) -> HttpResponse:
+        try:
+            return page()
+        except LakehouseError as error:  # somebody else was faster: the name is taken, or the monitor gone
+            self.message_user(request, error.detail, messages.ERROR)
+            return HttpResponseRedirect(reverse("admin:drift_driftmonitor_changelist"))
+
+    def save_model(self, request: HttpRequest, obj: DriftMonitor, form: MonitorForm, change: bool) -> None:
+        saved = (
+            update_monitor(monitor_id=str(obj.pk), changes=form.body)
+            if change
+            else create_monitor(fields=parse_monitor(form.body))
+        )
+        obj.__dict__.update(saved.__dict__)
 
     def has_check_permission(self, request: HttpRequest) -> bool:
         return bool(request.user.has_perm("drift.change_driftmonitor"))
@@ -107,7 +139,7 @@ class DriftReportAdmin(Facts, ReportBase):
 
     @admin.display(description="measures")
     def measures(self, report: DriftReport) -> SafeString:
-        return render_to_string("drift/report.html", {"metrics": [_shown(metric) for metric in report.metrics]})
+        return render_to_string("drift/report.html", {"metrics": [_shown(report, metric) for metric in report.metrics]})
 
 
 class DriftDeliveryInline(Facts, DeliveryInline):
@@ -138,7 +170,7 @@ def _psi(report: DriftReport) -> float:
     return max((float(metric["result"].get("psi") or 0.0) for metric in report.metrics), default=0.0)
 
 
-def _shown(metric: Mapping[str, Any]) -> dict[str, Any]:
+def _shown(report: DriftReport, metric: Mapping[str, Any]) -> dict[str, Any]:
     """Return what the template draws: pictures and tables where there are some, single figures below them."""
     result = metric["result"]
     figures = [
@@ -148,8 +180,8 @@ def _shown(metric: Mapping[str, Any]) -> dict[str, Any]:
         "name": metric["name"],
         "verdict": metric["verdict"],
         "is_drift": metric["is_drift"],
-        "bars": mirrored_bars(result),
+        "bars": mirrored_bars(result, bucket_links(report, metric)),
         "audit": result.get("rows") if "baseline" in result else None,
-        "transitions": result.get("transitions"),
+        "transitions": transition_links(result),
         "figures": figures,
     }

@@ -27,6 +27,7 @@ class Bar:
     reference_share: float
     current_share: float
     contribution: float
+    link: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +66,11 @@ class Timeline:
     major_y: float
 
 
-def mirrored_bars(result: Mapping[str, Any]) -> Bars | None:
-    """Return the bars of a result of numbers or categories; None for one without buckets."""
+def mirrored_bars(result: Mapping[str, Any], links: Sequence[str] = ()) -> Bars | None:
+    """Return the bars of a result of numbers or categories; None for one without buckets.
+
+    `links` are addresses of what lies in each bucket now, or none at all.
+    """
     old, new = result.get("reference_counts") or (), result.get("current_counts") or ()
     n, m = sum(old), sum(new)
     if not n or not m:
@@ -79,7 +83,8 @@ def mirrored_bars(result: Mapping[str, Any]) -> Bars | None:
     labelled = zip(_labels(result), shares, result["contributions"], old, new, strict=True)
     for place, (label, (p, q), part, one, other) in enumerate(labelled):
         width = BAR_WIDTH * p / largest
-        facts = (middle - width, width, BAR_WIDTH * q / largest, one, other, p, q, part)
+        link = links[place] if links else ""
+        facts = (middle - width, width, BAR_WIDTH * q / largest, one, other, p, q, part, link)
         bars.append(Bar(label, place * step, place * step + BAR_HEIGHT - 4, *facts))
     return Bars(tuple(bars), middle + BAR_WIDTH, len(bars) * step, middle, BAR_HEIGHT)
 

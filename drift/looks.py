@@ -19,6 +19,7 @@ from drift.psi import EPSILON
 from drift.windows import Window
 
 _VECTORS, _FIGURES = "vectors", "figures"
+SHOWN_RUNS = 50
 
 
 def measure(monitor: DriftMonitor, window: Window) -> Measurement:
@@ -59,13 +60,27 @@ def _scorers(monitor: DriftMonitor, window: Window) -> Measurement:
                 n_current,
                 verdict=found.verdict,
                 is_drift=found.verdict in ("minor", "major"),
-                result=found.to_dict(),
+                result=found.to_dict() | {"transition_runs": _changed_runs(verdicts)},
             )
         )
         if (freeze := freeze_facts(found, name, new_version, compared_with=old_version)) is not None:
             freezes.append(freeze)
     none = Metric("scorer", len(before), n_current)
     return Measurement(tuple(metrics) or (none,), freezes=tuple(freezes))
+
+
+def _changed_runs(verdicts: list[tuple[figures.Verdict, figures.Verdict]]) -> list[tuple[str, str, list[str]]]:
+    """Return the runs of each change of category, at most `SHOWN_RUNS` of one."""
+    runs: dict[tuple[str, str], list[str]] = defaultdict(list)
+    for old, new in verdicts:
+        # Lists of ids are addressed with commas between them.
+        if (
+            old.category != new.category
+            and "," not in new.run_id
+            and len(runs[old.category, new.category]) < SHOWN_RUNS
+        ):
+            runs[old.category, new.category].append(new.run_id)
+    return [(*change, ids) for change, ids in sorted(runs.items())]
 
 
 def _index(monitor: DriftMonitor) -> Measurement:

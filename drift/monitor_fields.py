@@ -18,6 +18,7 @@ MAX_ROWS, DEFAULT_ROWS = 20_000, 5_000
 MIN_SECRET = 16
 MAX_CHANNELS = 10
 TARGETS = ("scores", "categories", "text_lengths", "runs", "scorer", "vector_index", "export_figures")
+RUN_TARGETS = ("scores", "categories", "text_lengths", "runs")
 REFERENCES = ("fixed", "rolling", "previous")
 CHANNELS = ("log", "email", "webhook")
 KINDS = ("sft", "preference", "kto")

@@ -24,6 +24,7 @@ from lakehouse_site.environment_casts import (
     read_flag,
     read_hosts,
     read_mail_server,
+    read_origins,
     read_rates,
     read_seconds,
     read_token,
@@ -171,6 +172,14 @@ VARIABLES: tuple[Variable, ...] = (
         None,
         "`localhost,127.0.0.1,[::1]`; `*` with LAKEHOUSE_AUTH_TOKEN and LAKEHOUSE_ALLOW_NON_LOOPBACK",
         "Names this service is called by (the `Host` header), separated by commas.",
+    ),
+    Variable(
+        "LAKEHOUSE_TRUSTED_ORIGINS",
+        read_origins,
+        [],
+        "none",
+        "Addresses people open this service at behind a proxy that speaks TLS, for example `https://lakehouse.example.com`,"
+        " separated by commas; without it the forms of the admin are refused there.",
     ),
     Variable(
         "LAKEHOUSE_THROTTLE_RATES",

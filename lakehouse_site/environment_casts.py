@@ -55,6 +55,15 @@ def read_hosts(text: str) -> list[str]:
     return hosts
 
 
+def read_origins(text: str) -> list[str]:
+    """Return addresses such as https://lakehouse.example.com, the form of the Origin header."""
+    origins = read_words(text)
+    for origin in origins:
+        if not re.fullmatch(r"https?://(\*\.)?[A-Za-z0-9.\-]+(:[0-9]{1,5})?|https?://\[[0-9A-Fa-f:]+\](:[0-9]{1,5})?", origin):
+            raise ValueError(f"write scheme and name, such as https://lakehouse.example.com; {origin!r} is not of that form")
+    return origins
+
+
 def read_mail_server(text: str) -> dict[str, Any]:
     """Return Django's settings for sending mail."""
     wrong = "write smtp://user:password@host:port?from=name@host (or smtps://, smtp+tls://)"

@@ -35,6 +35,7 @@ LAKEHOUSE_ALLOWED_IPS: str = _env["LAKEHOUSE_ALLOWED_IPS"]
 LAKEHOUSE_TRUSTED_PROXIES: str = _env["LAKEHOUSE_TRUSTED_PROXIES"]
 LAKEHOUSE_ALLOW_NON_LOOPBACK: bool = _env["LAKEHOUSE_ALLOW_NON_LOOPBACK"]
 LAKEHOUSE_ALLOWED_HOSTS: list[str] | None = _env["LAKEHOUSE_ALLOWED_HOSTS"]
+LAKEHOUSE_TRUSTED_ORIGINS: list[str] = _env["LAKEHOUSE_TRUSTED_ORIGINS"]
 LAKEHOUSE_THROTTLE_RATES: dict[str, str] = _env["LAKEHOUSE_THROTTLE_RATES"]
 LAKEHOUSE_EMAIL_URL: dict[str, Any] | None = _env["LAKEHOUSE_EMAIL_URL"]
 LAKEHOUSE_WEBHOOK_HOSTS: list[str] = _env["LAKEHOUSE_WEBHOOK_HOSTS"]
@@ -186,6 +187,7 @@ WHITENOISE_ALLOW_ALL_ORIGINS = False
 # --- HTTP ----------------------------------------------------------------------------------------------------------
 DATA_UPLOAD_MAX_MEMORY_SIZE = 2 * MEBIBYTE  # forms of the admin; API bodies have LAKEHOUSE_MAX_BODY_BYTES
 CSRF_FAILURE_VIEW = "lakehouse_site.problems.csrf_failure"
+CSRF_TRUSTED_ORIGINS = LAKEHOUSE_TRUSTED_ORIGINS
 X_FRAME_OPTIONS = "DENY"
 SESSION_COOKIE_SAMESITE = "Lax"
 # Tokens are shown once in a message; the cookie keeps them out of the database.

@@ -14,6 +14,7 @@ from django.utils import timezone
 
 from drift import checks
 from drift.checks import MAX_ATTEMPTS, check_due
+from drift.looks import measure
 from drift.models import DriftAlert, DriftDelivery, DriftMonitor, DriftReport
 from tests.drift.runs import add_runs, day, make_monitor
 
@@ -26,7 +27,7 @@ class Breaking:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.is_broken = True
         self.looked_at: list[object] = []
-        self._look = checks.measure
+        self._look = measure
         monkeypatch.setattr(checks, "measure", self)
 
     def __call__(self, monitor: Any, window: Any) -> Any:

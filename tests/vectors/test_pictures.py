@@ -42,17 +42,21 @@ def test_one_measurement_stands_in_the_middle() -> None:
 
 
 @pytest.mark.parametrize("stretch", [(1, 1), (100, 1), (1, 100), (0, 1), (1, 0), (1e-300, 1e-300), (1e300, 1)])
-def test_points_fill_the_picture_without_being_stretched(stretch: tuple[float, float]) -> None:
+def test_points_are_within_the_picture(stretch: tuple[float, float]) -> None:
     points = np.array([[0, 0], [1, 0], [0, 1], [1, 1]]) * stretch
 
     drawn = np.array(scatter(points).points)
 
     assert (drawn >= 0).all()
     assert (drawn <= [MAP_WIDTH, MAP_HEIGHT]).all()
-    if stretch == (1, 1):
-        across, up = drawn[1] - drawn[0], drawn[2] - drawn[0]
-        assert across[0] == pytest.approx(-up[1])  # up is up
-        assert across[1] == up[0] == 0
+
+
+def test_one_unit_is_as_long_across_as_up_and_up_is_up() -> None:
+    corner, right, above = np.array(scatter(np.array([[0, 0], [3, 0], [0, 3]])).points)
+
+    assert right[0] - corner[0] == pytest.approx(corner[1] - above[1])
+    assert right[0] > corner[0]
+    assert (right[1], above[0]) == (corner[1], corner[0])
 
 
 def test_points_that_are_all_the_same_lie_in_the_middle() -> None:
