@@ -178,8 +178,9 @@ VARIABLES: tuple[Variable, ...] = (
         read_origins,
         [],
         "none",
-        "Addresses people open this service at behind a proxy that speaks TLS, for example `https://lakehouse.example.com`,"
-        " separated by commas; without it the forms of the admin are refused there.",
+        "Addresses at which a proxy that speaks TLS offers this service, for example `https://lakehouse.example.com`, "
+        "separated by commas: else the forms of the admin are refused there. With `https` ones alone, cookies of the "
+        "admin travel over TLS only.",
     ),
     Variable(
         "LAKEHOUSE_THROTTLE_RATES",

@@ -9,6 +9,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 import environ
 
+_ORIGIN = re.compile(r"https?://((\*\.)?[A-Za-z0-9.-]+|\[[0-9A-Fa-f:]+\])(:[0-9]{1,5})?")
 _RATE = re.compile(r"(read|write|admin)=([1-9][0-9]{0,8})/(s|sec|second|m|min|minute|h|hour|d|day)")
 
 
@@ -59,8 +60,8 @@ def read_origins(text: str) -> list[str]:
     """Return addresses such as https://lakehouse.example.com, the form of the Origin header."""
     origins = read_words(text)
     for origin in origins:
-        if not re.fullmatch(r"https?://(\*\.)?[A-Za-z0-9.\-]+(:[0-9]{1,5})?|https?://\[[0-9A-Fa-f:]+\](:[0-9]{1,5})?", origin):
-            raise ValueError(f"write scheme and name, such as https://lakehouse.example.com; {origin!r} is not of that form")
+        if not _ORIGIN.fullmatch(origin):
+            raise ValueError(f"write scheme and name, such as https://lakehouse.example.com; {origin!r} is not one")
     return origins
 
 

@@ -188,6 +188,9 @@ WHITENOISE_ALLOW_ALL_ORIGINS = False
 DATA_UPLOAD_MAX_MEMORY_SIZE = 2 * MEBIBYTE  # forms of the admin; API bodies have LAKEHOUSE_MAX_BODY_BYTES
 CSRF_FAILURE_VIEW = "lakehouse_site.problems.csrf_failure"
 CSRF_TRUSTED_ORIGINS = LAKEHOUSE_TRUSTED_ORIGINS
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = bool(LAKEHOUSE_TRUSTED_ORIGINS) and all(
+    origin.startswith("https:") for origin in LAKEHOUSE_TRUSTED_ORIGINS
+)
 X_FRAME_OPTIONS = "DENY"
 SESSION_COOKIE_SAMESITE = "Lax"
 # Tokens are shown once in a message; the cookie keeps them out of the database.

@@ -245,11 +245,16 @@ class SearchGraph:
         return len(labels)
 
     def _replace(self, dead: Labels, labels: Labels, vectors: Float32Rows) -> None:
-        safe = is_float32_safe(vectors)
+        # Cosine has made them unit rows, which are always safe.
+        safe = None if self.params.distance == "cosine" else is_float32_safe(vectors)
         with self._lock.write():
-            self._remove(dead)
-            self._tail.append(labels[safe], vectors[safe])
-            self._outliers.append(labels[~safe], vectors[~safe])
+            if len(dead):
+                self._remove(dead)
+            if safe is None or safe.all():
+                self._tail.append(labels, vectors)
+            else:
+                self._tail.append(labels[safe], vectors[safe])
+                self._outliers.append(labels[~safe], vectors[~safe])
 
     def _remove(self, dead: Labels) -> None:
         missing = self._outliers.remove(self._tail.remove(dead))

@@ -11,6 +11,8 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from django.contrib.auth.models import User
+from django.test import Client
 from pytest_django import Settings
 
 from lakehouse_site import gunicorn_conf
@@ -102,3 +104,36 @@ def test_gunicorn_is_held_to_the_bind_gate(settings: Settings) -> None:
     settings.LAKEHOUSE_AUTH_TOKEN = "x"
     settings.LAKEHOUSE_ALLOW_NON_LOOPBACK = True
     gunicorn_conf.on_starting(_gunicorn(("0.0.0.0", 8000)))  # noqa: S104
+
+
+@pytest.mark.parametrize(
+    ("origins", "is_secure"),
+    [
+        ("", False),
+        ("https://a.example.com,https://*.b.example.com:8443", True),
+        ("https://a.example.com,http://[::1]:80", False),
+    ],
+)
+def test_trusted_origins_reach_django_and_make_cookies_secure(tmp_path: Path, origins: str, is_secure: bool) -> None:
+    names = ("CSRF_TRUSTED_ORIGINS", "SESSION_COOKIE_SECURE", "CSRF_COOKIE_SECURE")
+
+    found = _settings(tmp_path, *names, LAKEHOUSE_TRUSTED_ORIGINS=origins)
+
+    assert found["CSRF_TRUSTED_ORIGINS"] == [one for one in origins.split(",") if one]
+    assert found["SESSION_COOKIE_SECURE"] is found["CSRF_COOKIE_SECURE"] is is_secure
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(("trusted", "status"), [([], 403), (["https://lakehouse.example.com"], 302)])
+def test_the_admin_behind_a_proxy_that_speaks_tls(settings: Settings, trusted: list[str], status: int) -> None:
+    settings.CSRF_TRUSTED_ORIGINS = trusted
+    settings.ALLOWED_HOSTS = ["lakehouse.example.com"]
+    User.objects.create_superuser("ada", password="lovelace")
+    # As the proxy passes it on: http, the name people use, and the origin their browser sent.
+    client = Client(enforce_csrf_checks=True, headers={"Host": "lakehouse.example.com"})
+    client.get("/admin/login/")
+    form = {"username": "ada", "password": "lovelace", "csrfmiddlewaretoken": client.cookies["csrftoken"].value}
+
+    response = client.post("/admin/login/", form, headers={"Origin": "https://lakehouse.example.com"})
+
+    assert response.status_code == status
