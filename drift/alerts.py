@@ -54,8 +54,10 @@ def _drifts_on(monitor: DriftMonitor) -> bool:
 
 def _is_blind(monitor: DriftMonitor) -> bool:
     latest = list(monitor.reports.exclude(verdict=DriftReport.Verdict.ERROR).order_by("-window_end")[:BLIND_WINDOWS])
+    # Of an export its figures are counted: one that is there has enough of them.
+    enough = 1 if monitor.target == DriftMonitor.Target.EXPORT_FIGURES else monitor.min_n
     return len(latest) == BLIND_WINDOWS and all(
-        report.verdict not in JUDGED and report.n_current < monitor.min_n for report in latest
+        report.verdict not in JUDGED and report.n_current < enough for report in latest
     )
 
 

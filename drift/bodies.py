@@ -72,7 +72,14 @@ def parse_embedding(body: object) -> dict[str, Any]:
     for side in ("reference", "current"):
         if len(fields[side]) > MAX_EMBEDDING_ROWS:
             raise InvalidInput.at(f"/{side}", "range", f"Expected at most {MAX_EMBEDDING_ROWS} rows.")
-    return fields
+    return fields | {side: [_row(row) for row in fields[side]] for side in ("reference", "current")}
+
+
+def _row(row: object) -> object:
+    """Return a row with the texts for what JSON has no number for read; what else is wrong is seen with all rows."""
+    if isinstance(row, list) and any(isinstance(value, str) for value in row):
+        return [_WORDS.get(value, value) if isinstance(value, str) else value for value in row]
+    return row
 
 
 def parse_acknowledgement(body: object) -> tuple[str, str]:

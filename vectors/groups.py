@@ -136,7 +136,7 @@ def _is_number(value: object) -> bool:
 def _label(value: object) -> str:
     """Return a value as text that can be shown, whatever it holds."""
     if isinstance(value, str):
-        text = value.encode("utf-8", "backslashreplace").decode()  # lone surrogates have no bytes
+        text = value.encode("utf-8", "backslashreplace").decode() or '""'  # lone surrogates have no bytes
     else:
         try:
             text = orjson.dumps(value).decode()

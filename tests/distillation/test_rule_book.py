@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-from collections import Counter
 from typing import Any
 
 import pytest
@@ -74,10 +73,15 @@ def some_runs(pick: random.Random, count: int) -> list[Run]:
     texts = [LONG, OTHER, QUESTION, ANSWER, *(item.prompt for item in ITEMS), "four", "Canberra", "Two plus two"]
     texts += [words(pick, pick.choice([1, 3, 6, 20, 40])) for _ in range(count // 2)]
     runs: list[Run] = []
+    answers = [OTHER]
     for number in range(count):
         prompt, answer = varied(pick, pick.choice(texts)), varied(pick, pick.choice(texts)) + pick.choice(ENDS)
+        answers.append(answer)
         prompt = f"{OPENING} {prompt}" if pick.random() < 0.2 else prompt
-        turns = [(pick.choice(["user", "assistant", "system"]), pick.choice(texts)) for _ in range(pick.randrange(4))]
+        turns = [
+            (pick.choice(["user", "assistant", "system"]), pick.choice([*texts, *answers]))
+            for _ in range(pick.randrange(4))
+        ]
         turns += [("user", prompt)] * (pick.random() < 0.9) + [("assistant", answer)] * (pick.random() < 0.9)
         body: dict[str, Any] = {"prompt": prompt, "response": answer, "context": pick.choice([None, None, *texts])}
         if turns and pick.random() < 0.25:
@@ -85,6 +89,9 @@ def some_runs(pick: random.Random, count: int) -> list[Run]:
         task = f"task-{pick.randrange(count // 2)}"
         if pick.random() < 0.05:
             body = {"prompt": pick.choice([RIVER, BROKEN]), "response": f"{LONG} {OTHER}"}
+        elif pick.random() < 0.1:
+            item = pick.choice(ITEMS)
+            body = {"prompt": varied(pick, item.prompt), "response": f"{item.answer} {words(pick, 9)}"}
         if runs and pick.random() < 0.5:  # another attempt at an earlier run
             before = pick.choice(runs)
             body, task = {**before.content}, pick.choice([task, before.task_id])
@@ -112,10 +119,10 @@ def test_the_sample_comes_out_as_the_rule_book_says() -> None:
     assert fates(runs, items, config) == expected_fates(runs, items, config)
 
 
-@pytest.mark.parametrize("seed", range(30))
+@pytest.mark.parametrize("seed", range(40))
 def test_colliding_runs_come_out_as_the_rule_book_says(seed: int) -> None:
     pick = random.Random(seed)
-    runs = some_runs(pick, pick.choice([8, 30, 60]))
+    runs = some_runs(pick, pick.choice([8, 60, 120]))
     config = PipelineConfig(include_partial=pick.random() < 0.5, common_ngram_floor=pick.choice([2, 10]))
 
     assert fates(runs, ITEMS, config) == expected_fates(runs, ITEMS, config)
@@ -123,8 +130,8 @@ def test_colliding_runs_come_out_as_the_rule_book_says(seed: int) -> None:
 
 def test_these_runs_meet_every_fate() -> None:
     pick = random.Random(3)
-    met = Counter(
-        fate["outcome"] for _ in range(6) for fate in fates(some_runs(pick, 60), ITEMS, PipelineConfig()).values()
-    )
+    met = [fate for _ in range(20) for fate in fates(some_runs(pick, 60), ITEMS, PipelineConfig()).values()]
 
-    assert len(met) == 13, met
+    assert len({fate["outcome"] for fate in met}) == 13
+    assert {fate["how"] for fate in met if "how" in fate} == {"canary", "prompt", "answer", "short_item"}
+    assert {name for fate in met for name in fate} == {"outcome", "split", "group", *EVIDENCE}

@@ -278,3 +278,14 @@ def test_an_export_is_compared_with_its_baseline() -> None:
     result = DriftReport.objects.order_by("window_end")[1].metrics[0]["result"]
     assert (result["baseline"], result["export"], result["rows"][0]["metric"]) == ("a", "b", "rows")
     assert states() == [("drift", "open")]
+
+
+def test_the_first_export_after_windows_without_one_is_no_lack_of_data() -> None:
+    make_monitor(target="export_figures", selection={"kind": "sft"}, reference="fixed")
+    check_due(now=day(4))
+    add_export({"rows": 100}, day(4.5), "a")
+
+    check_due(now=day(5))
+
+    assert verdicts() == ["no_data", "insufficient_data"]
+    assert states() == []

@@ -59,6 +59,16 @@ def test_null_and_the_words_for_non_finite_numbers_are_dropped_and_counted(clien
     assert (found["dropped_reference"], found["dropped_current"]) == ({"nan": 2, "inf": 1}, {"nan": 0, "inf": 1})
 
 
+def test_rows_with_numbers_that_are_not_finite_are_dropped_and_counted(client: Client) -> None:
+    rows = [[0, 1], [1, 0], [1, 1]]
+
+    found = call(client, "POST", "/embedding", {"reference": [*rows, [None, 1], ["NaN", 1]], "current": rows})
+    refused = call(client, "POST", "/embedding", {"reference": [*rows, ["one", 1]], "current": rows})
+
+    assert (found.json()["n_reference"], found.json()["dropped_reference"]["non_finite"]) == (3, 2)
+    assert refused.status_code == 400
+
+
 @pytest.mark.parametrize(
     ("path", "body", "pointer"),
     [
