@@ -39,17 +39,20 @@ def ks_and_wasserstein(reference: Floats, current: Floats) -> tuple[float, float
     both = np.concatenate([first, second])
     order = np.argsort(both, kind="stable")  # two sorted runs: a merge
     steps = np.diff(both[order])
-    seen = np.cumsum(order < first.size)
-    gap = np.abs(seen / first.size - (np.arange(1, both.size + 1) - seen) / second.size)
-    area = float(np.dot(gap[:-1], steps))
+    n, m = first.size, second.size
+    # |F - G| as a whole multiple of 1 / (n m): at place k with `seen` of the first side, |seen / n - (k - seen) / m|.
+    gap = np.cumsum(order < n, dtype=np.int64) * (n + m)
+    gap -= np.arange(n, (n + m) * n + 1, n)
+    np.abs(gap, out=gap)
+    area = float(np.dot(gap[:-1].astype(np.float64), steps)) / (n * m)
     # Among equal values only after the last one both functions have made their step.
-    gap[:-1][steps == 0] = 0.0
+    gap[:-1][steps == 0] = 0
     # The mean of equal numbers is not always that number. Of the values as they came: beside a large mean the order of
     # the summands shows, and numpy's deviation of the reference is what others compare with.
     deviation = 0.0 if first[0] == first[-1] else float(before.std())
     floor = max(deviation, MIN_DEVIATION / divisor)
     ratio = math.inf if floor == 0.0 else area / floor
-    return float(gap.max()), min(ratio, sys.float_info.max) if area else 0.0
+    return int(gap.max()) / (n * m), min(ratio, sys.float_info.max) if area else 0.0
 
 
 def share_distances(reference: Floats, current: Floats) -> tuple[float, float, float]:

@@ -73,7 +73,8 @@ def test_the_readme_makes_a_training_set_and_measures_drift(make_server: MakeSer
     blocks = [block for block in indented_blocks(README) if "export_sft" in block or "measure_drift" in block]
     for line in "\n".join(blocks).splitlines():
         arguments = line.removeprefix(".venv/bin/python manage.py ").split()
-        printed = server.manage(*[{"training": str(tmp_path / "training")}.get(word, word) for word in arguments]).stdout
+        folder = str(tmp_path / "training")
+        printed = server.manage(*[folder if word == "training" else word for word in arguments]).stdout
 
     assert len(blocks) == 2
     assert "psi" in printed.lower()

@@ -198,6 +198,19 @@ def test_times_are_those_of_rfc_3339(text: str, moment: str | None) -> None:
     assert (found and found.replace(tzinfo=None).isoformat()) == moment
 
 
+@given(st.datetimes(), st.sampled_from(["", ".5", ".1234567891"]))
+def test_every_spelling_of_utc_is_one_moment(moment: datetime, fraction: str) -> None:
+    text = moment.replace(microsecond=0).isoformat() + fraction
+
+    found = [
+        parse_rfc3339(text.replace("T", mark) + offset)
+        for mark, offset in zip("TtTt", ("Z", "z", "+00:00", "-00:00"), strict=True)
+    ]
+
+    assert found == found[:1] * 4
+    assert [one and one.tzinfo for one in found] == [UTC] * 4
+
+
 def test_the_page_for_readers_has_every_code_in_its_order() -> None:
     page = (ROOT / "docs" / "how-to" / "bring-in-scored-runs.md").read_text()
     told = re.findall(r"^\| `(\w+)` \|", page.split("## The faults")[1], re.MULTILINE)

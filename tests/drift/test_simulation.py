@@ -11,7 +11,7 @@ from tests.drift.simulation import ROUNDS, SIZES, table
 from tests.processes import ROOT
 
 DOCUMENT = ROOT / "docs/explanation/drift-statistics.md"
-TEST_ROUNDS = 250
+TEST_ROUNDS = 150
 MOST_FALSE_ALERTS = 0.02
 binnings = pytest.mark.parametrize("binning", ["equal_width", "quantile"])
 
