@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 from django import forms
@@ -10,12 +11,14 @@ from django.contrib.admin.helpers import ActionForm
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
+from django.utils.html import format_html
 
 from distillation.eval_sets import retire_eval_set
 from distillation.export_reads import acknowledge_notice
 from distillation.freezes import acknowledge_freeze
 from distillation.funnel_picture import draw_funnel
 from distillation.models import EvalSet, Export, RecallNotice, ScorerFreeze, StageDecision
+from distillation.pipeline_types import Json
 
 if TYPE_CHECKING:
     ModelAdmin = admin.ModelAdmin[Any]
@@ -36,11 +39,33 @@ class FactAdmin(ModelAdmin):
         return False
 
 
+def _as_text(value: Json) -> str:
+    return format_html("<pre>{}</pre>", json.dumps(value, indent=2, ensure_ascii=False)) if value else "-"
+
+
 @admin.register(Export)
 class ExportAdmin(FactAdmin):
     list_display = ("export_id", "kind", "status", "rows", "started_at", "finished_at")
     list_filter = ("kind", "status")
     search_fields = ("export_id",)
+    fieldsets = (
+        (None, {"fields": ("export_id", "kind", "status", "rows", "baseline", "started_at", "finished_at", "error")}),
+        ("Configuration", {"fields": ("shown_config",)}),
+        ("Key figures", {"fields": ("shown_figures",), "classes": ("collapse",)}),
+        ("Manifest", {"fields": ("shown_manifest",), "classes": ("collapse",)}),
+    )
+
+    @admin.display(description="Configuration")
+    def shown_config(self, export: Export) -> str:
+        return _as_text(export.config)
+
+    @admin.display(description="Key figures")
+    def shown_figures(self, export: Export) -> str:
+        return _as_text(export.key_figures)
+
+    @admin.display(description="Manifest")
+    def shown_manifest(self, export: Export) -> str:
+        return _as_text(export.manifest)
 
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None

@@ -56,8 +56,13 @@ class DriftMonitorAdmin(MonitorBase):
     search_fields = ("name",)
     actions = ("check_now",)
     form = MonitorForm
-    fields = (*FIELDS, "last_window_end", "history")
     readonly_fields = ("last_window_end", "history")
+
+    def get_fields(self, request: HttpRequest, obj: DriftMonitor | None = None) -> tuple[str, ...]:
+        # Who may only look sees values as they are, and the secret is never shown.
+        may_type = self.has_change_permission(request, obj) if obj else self.has_add_permission(request)
+        fields = FIELDS if may_type else tuple(name for name in FIELDS if name != "webhook_secret")
+        return (*fields, *self.readonly_fields)
 
     def changeform_view(
         self,

@@ -4,6 +4,7 @@ import html
 import re
 
 import pytest
+from django.contrib.auth.models import Permission, User
 from django.test import Client
 
 from drift.checks import check_due
@@ -168,3 +169,23 @@ def test_what_is_wrong_with_a_monitor_is_told_beside_its_field(
     assert page.status_code == 200
     assert said in page.content.decode()
     assert DriftMonitor.objects.count() == 1
+
+
+def test_who_may_only_look_at_monitors_sees_no_secret_and_changes_nothing(
+    client: Client, django_user_model: type[User]
+) -> None:
+    monitor = make_monitor()
+    DriftMonitor.objects.update(webhook_secret="do not show this")
+    user = django_user_model.objects.create_user("looker", is_staff=True)
+    user.user_permissions.add(Permission.objects.get(codename="view_driftmonitor"))
+    client.force_login(user)
+    page = f"/admin/drift/driftmonitor/{monitor.pk}/change/"
+
+    shown = client.get(page)
+    refused = client.post(page, FORM)
+
+    assert shown.status_code == 200
+    assert "window_seconds" in shown.content.decode()
+    assert "do not show this" not in shown.content.decode()
+    assert refused.status_code == 403
+    assert DriftMonitor.objects.get().name == "watch"
