@@ -15,6 +15,13 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 @pytest.fixture
+def admin_client(client: Client, django_user_model: type[User]) -> Client:
+    """A superuser's, without a password: hashing one takes longer than a test."""
+    client.force_login(django_user_model.objects.create_superuser("admin"))
+    return client
+
+
+@pytest.fixture
 def drifted(transactional_db: None) -> None:
     make_monitor(target="runs")
     add_runs([0.1, 0.2] * 50, day(2), category=["accepted", "rejected"] * 50)
