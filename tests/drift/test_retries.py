@@ -110,6 +110,7 @@ def ended_process() -> int:
 @pytest.mark.parametrize(
     ("host", "pid", "is_free"),
     [(socket.gethostname(), None, True), (socket.gethostname(), os.getpid(), False), ("elsewhere.", None, False)],
+    ids=["killed here", "alive here", "elsewhere"],  # not the ids of processes: every worker has another one
 )
 def test_a_monitor_whose_checker_was_killed_here_is_free_at_once(host: str, pid: int | None, is_free: bool) -> None:
     monitor = make_monitor()
