@@ -28,6 +28,21 @@ LOG_TAIL_CHARACTERS = 8_000
 # What a database comes from, directly or through another fixture; and folders whose tests start processes themselves.
 DATABASE_FIXTURES = {"db", "transactional_db", "migrated_template", "empty_database"}
 PROCESS_FOLDERS = {"e2e", "chaos"}
+# These start servers and say nothing about the database, or start both kinds themselves.
+ONCE = {
+    "test_check_processes.py",
+    "test_docs.py",
+    "test_export_datasets.py",
+    "test_export_processes.py",
+    "test_export_s3.py",
+    "test_exports_processes.py",
+    "test_hostile_requests.py",
+    "test_keep_alive.py",
+    "test_process_end.py",
+    "test_run.py",
+    "test_stress.py",
+    "test_up.py",
+}
 # A line for every request of the tests would bury what the servers say.
 logging.getLogger("httpx").setLevel(logging.WARNING)
 _servers_key = pytest.StashKey[list[Server]]()
@@ -171,7 +186,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 def _may_use_database(item: pytest.Item) -> bool:
     fixtures: list[str] = getattr(item, "fixturenames", [])
-    return (
+    return item.path.name not in ONCE and (
         item.get_closest_marker("django_db") is not None
         or not DATABASE_FIXTURES.isdisjoint(fixtures)
         or item.path.parent.name in PROCESS_FOLDERS

@@ -7,9 +7,10 @@ from hypothesis import strategies as st
 
 from vectors.groups import ABSENT, MAX_GROUPS, MAX_LABEL, OTHER, group_by, keys_to_group_by, telling_key
 
-plain = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text()
-values = plain | st.lists(plain, max_size=2) | st.dictionaries(st.text(), plain, max_size=2)
-metadata = st.lists(st.none() | st.fixed_dictionaries({}, optional={"a": values}), max_size=40)
+text = st.text(max_size=5)
+plain = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | text
+values = plain | st.lists(plain, max_size=2) | st.dictionaries(text, plain, max_size=2)
+metadata = st.lists(st.none() | st.fixed_dictionaries({}, optional={"a": values}), max_size=20)
 
 
 @given(metadata)
