@@ -30,6 +30,8 @@ DATABASE_FIXTURES = {"db", "transactional_db", "migrated_template", "empty_datab
 PROCESS_FOLDERS = {"e2e", "chaos"}
 # These start servers and say nothing about the database, or start both kinds themselves.
 ONCE = {
+    "lakehouse_client",
+    "lakehouse_site",
     "test_check_processes.py",
     "test_docs.py",
     "test_export_datasets.py",
@@ -186,7 +188,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 def _may_use_database(item: pytest.Item) -> bool:
     fixtures: list[str] = getattr(item, "fixturenames", [])
-    if item.path.name in ONCE or "lakehouse_client" in item.path.parts:
+    if item.path.name in ONCE or item.path.parent.name in ONCE:
         return False
     if item.path.parent.name == "chaos" and "s3" in item.name:
         return False  # the storage does not care which database it is, and CI has twenty minutes
