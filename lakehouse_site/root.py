@@ -11,6 +11,10 @@ from lakehouse_site import VERSION
 
 _PLACES = {
     "vectors": ("/v1/vectors/index", "the vector indexes"),
+    "scored_runs": ("/v1/distillation/scored-runs", "scored runs of models"),
+    "exports": ("/v1/distillation/exports", "training sets made of them"),
+    "monitors": ("/v1/drift/monitors", "what is watched for drift"),
+    "alerts": ("/v1/drift/alerts", "what has drifted"),
     "schema": ("/v1/schema", "OpenAPI description"),
     "docs": ("/docs/", "the same, to read and try"),
     "admin": ("/admin/", "for staff"),
@@ -21,7 +25,7 @@ _PLACES = {
 
 
 class RootView(APIView):
-    """Named vector indexes over HTTP: add, search, merge."""
+    """Vector indexes, training sets and drift, for teams that run language models on their own data."""
 
     required_scopes = {"GET": "read"}  # noqa: RUF012
 

@@ -221,7 +221,7 @@ REST_FRAMEWORK = {
 SPECTACULAR_SETTINGS = {
     "TITLE": "Lakehouse",
     "VERSION": VERSION,
-    "DESCRIPTION": "Named vector indexes over HTTP. Errors are `application/problem+json` (RFC 9457).",
+    "DESCRIPTION": "Vector indexes, training sets and drift. Errors are `application/problem+json` (RFC 9457).",
     # drf-spectacular's own default lets anybody in, whatever the defaults above say.
     "SERVE_PERMISSIONS": REST_FRAMEWORK["DEFAULT_PERMISSION_CLASSES"],
     "SERVE_INCLUDE_SCHEMA": False,

@@ -127,7 +127,7 @@ def test_the_root_says_what_this_is_and_every_place_it_names_exists() -> None:
 
     places = [value["url"] for value in body.values() if isinstance(value, dict)]
     assert body["name"] == "Lakehouse"
-    assert len(places) == 7
+    assert len(places) == 11
     assert {Client().get(url.removeprefix("http://testserver")).status_code for url in places} <= {200, 302}
 
 
