@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from collections.abc import Callable
 
-from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
+from drf_spectacular.utils import OpenApiResponse, extend_schema
 
 from distillation.export_reads import MAX_PAGE
 from distillation.export_request import ATTEMPTS, DEFAULT_SPLIT, KINDS
@@ -13,210 +12,166 @@ from distillation.formats import Format
 from distillation.models import Export
 from distillation.pipeline_types import Outcome
 from distillation.row_files import FileType
-
-Schema = dict[str, Any]
-Method = TypeVar("Method", bound=Callable[..., Any])
-
-_INTEGER: Schema = {"type": "integer"}
-_BOOLEAN: Schema = {"type": "boolean"}
-_STRING: Schema = {"type": "string"}
-_TIME: Schema = {"type": "string", "format": "date-time"}
-_MAYBE_TIME: Schema = {**_TIME, "nullable": True}
-_FREE: Schema = {"type": "object", "additionalProperties": True}
-_COUNTS: Schema = {"type": "object", "additionalProperties": _INTEGER}
-
-
-def _object(properties: Schema, required: Sequence[str] | None = None) -> Schema:
-    needed = list(properties) if required is None else list(required)
-    return {"type": "object", "properties": properties} | ({"required": needed} if needed else {})
-
-
-def _list(item: Schema) -> Schema:
-    return {"type": "array", "items": item}
-
-
-def _words(words: Sequence[str], default: str | None = None) -> Schema:
-    schema: Schema = {"type": "string", "enum": list(words)}
-    return schema if default is None else {**schema, "default": default}
-
-
-def _page(item: Schema) -> Schema:
-    uri: Schema = {"type": "string", "format": "uri", "nullable": True}
-    return _object({"count": _INTEGER, "next": uri, "previous": uri, "results": _list(item)})
-
-
-_NEW_EXPORT = _object(
-    {
-        "kind": _words(KINDS, "sft"),
-        "format": _words([name.value for name in Format]),
-        "file_type": _words([name.value for name in FileType], "jsonl"),
-        "include_partial": {"type": "boolean", "default": False},
-        "attempts": _words(ATTEMPTS, "best"),
-        "split": {"type": "string", "default": DEFAULT_SPLIT, "description": "Percent: train/validation/test."},
-        "dry_run": {"type": "boolean", "default": False, "description": "Only say what would be exported; status 200."},
-    },
-    [],
+from lakehouse_site import openapi_shapes
+from lakehouse_site.openapi_shapes import (
+    BOOLEAN,
+    COUNTS,
+    FREE,
+    INTEGER,
+    STRING,
+    TIME,
+    UUID,
+    Call,
+    Method,
+    Schema,
+    closed,
+    list_of,
+    or_null,
+    page_of,
+    pages,
+    query,
+    shape,
+    within,
+    words,
 )
-_RESULT = _object(
+
+_NEW_EXPORT = closed(
+    shape(
+        {
+            "kind": words(KINDS, "sft"),
+            "format": words([name.value for name in Format]),
+            "file_type": words([name.value for name in FileType], "jsonl"),
+            "include_partial": {"type": "boolean", "default": False},
+            "attempts": words(ATTEMPTS, "best"),
+            "split": {"type": "string", "default": DEFAULT_SPLIT, "description": "Percent: train/validation/test."},
+            "dry_run": {
+                "type": "boolean",
+                "default": False,
+                "description": "Only say what would be exported; status 200.",
+            },
+        },
+        [],
+    )
+)
+_RESULT = shape(
     {
-        "export_id": _STRING,
-        "kind": _words(KINDS),
-        "format": _STRING,
-        "file_type": _STRING,
+        "export_id": STRING,
+        "kind": words(KINDS),
+        "format": STRING,
+        "file_type": STRING,
         "is_new": {"type": "boolean", "description": "False where the same input was exported before."},
-        "is_dry_run": _BOOLEAN,
-        "rows": _INTEGER,
-        "splits": _COUNTS,
-        "stages": _list(_object({"name": _STRING, "runs_in": _INTEGER, "runs_out": _INTEGER, "outcomes": _COUNTS})),
-        "outcomes": _COUNTS,
-        "redactions": _COUNTS,
-        "audit": {**_FREE, "nullable": True},
-        "recall_notices": _INTEGER,
+        "is_dry_run": BOOLEAN,
+        "rows": INTEGER,
+        "splits": COUNTS,
+        "stages": list_of(shape({"name": STRING, "runs_in": INTEGER, "runs_out": INTEGER, "outcomes": COUNTS})),
+        "outcomes": COUNTS,
+        "redactions": COUNTS,
+        "audit": or_null(FREE),
+        "recall_notices": INTEGER,
     }
 )
 _INFO_FIELDS: Schema = {
-    "export_id": _STRING,
-    "kind": _words(KINDS),
-    "format": _STRING,
-    "file_type": _STRING,
-    "status": _words(Export.Status.values),
-    "rows": _INTEGER,
-    "splits": _COUNTS,
-    "files": _list(_STRING),
-    "open_recall_notices": _INTEGER,
-    "error": _STRING,
-    "started_at": _TIME,
-    "finished_at": _MAYBE_TIME,
+    "export_id": STRING,
+    "kind": words(KINDS),
+    "format": STRING,
+    "file_type": STRING,
+    "status": words(Export.Status.values),
+    "rows": INTEGER,
+    "splits": COUNTS,
+    "files": list_of(STRING),
+    "open_recall_notices": INTEGER,
+    "error": STRING,
+    "started_at": TIME,
+    "finished_at": or_null(TIME),
 }
 _DECISION = {
-    **_object(
+    **shape(
         {
-            "run_id": _STRING,
-            "file": _STRING,
-            "line": _INTEGER,
-            "outcome": _words([outcome.value for outcome in Outcome]),
-            "split": {"type": "string", "nullable": True},
-            "group": {"type": "string", "nullable": True},
+            "run_id": STRING,
+            "file": STRING,
+            "line": INTEGER,
+            "outcome": words([outcome.value for outcome in Outcome]),
+            "split": or_null(STRING),
+            "group": or_null(STRING),
         }
     ),
     "additionalProperties": True,
 }
-_EVAL_SET = _object({"name": _STRING, "sha256": _STRING, "items": _INTEGER, "is_active": _BOOLEAN, "created_at": _TIME})
-_ITEM = _object({"id": _STRING, "prompt": _STRING, "answer": _STRING, "canary": _STRING}, ["id", "prompt"])
-_NOTICE = _object(
+_EVAL_SET = shape({"name": STRING, "sha256": STRING, "items": INTEGER, "is_active": BOOLEAN, "created_at": TIME})
+_ITEM = shape({"id": STRING, "prompt": STRING, "answer": STRING, "canary": STRING}, ["id", "prompt"])
+_NOTICE = shape(
     {
-        "id": {"type": "string", "format": "uuid"},
-        "export_id": _STRING,
-        "run_id": _STRING,
-        "reason": _STRING,
-        "created_at": _TIME,
-        "acknowledged_at": _MAYBE_TIME,
-        "acknowledged_by": _STRING,
+        "id": UUID,
+        "export_id": STRING,
+        "run_id": STRING,
+        "reason": STRING,
+        "created_at": TIME,
+        "acknowledged_at": or_null(TIME),
+        "acknowledged_by": STRING,
     }
 )
 FREEZE_FIELDS: Schema = {
-    "id": _INTEGER,
-    "scorer_name": _STRING,
-    "scorer_version": _STRING,
-    "reason": _STRING,
-    "evidence": _FREE,
-    "frozen_at": _TIME,
-    "acknowledged_at": _MAYBE_TIME,
-    "acknowledged_by": _STRING,
-    "note": _STRING,
+    "id": INTEGER,
+    "scorer_name": STRING,
+    "scorer_version": STRING,
+    "reason": STRING,
+    "evidence": FREE,
+    "frozen_at": TIME,
+    "acknowledged_at": or_null(TIME),
+    "acknowledged_by": STRING,
+    "note": STRING,
 }
-_PROBLEM = _object(
-    {
-        "type": _STRING,
-        "title": _STRING,
-        "status": _INTEGER,
-        "detail": _STRING,
-        "code": _STRING,
-        "request_id": _STRING,
-        "errors": _list(_object({"pointer": _STRING, "code": _STRING, "detail": _STRING})),
-    },
-    ["type", "title", "status", "detail", "code", "request_id"],
-)
+_EVAL_SET_EXAMPLE = {
+    "name": "holdout",
+    "items": [{"id": "q1", "prompt": "How many moons does Mars have?", "answer": "Two: Phobos and Deimos."}],
+}
 
-
-def _query(name: str, schema: Schema, description: str) -> OpenApiParameter:
-    return OpenApiParameter(name, schema, OpenApiParameter.QUERY, description=description)
-
-
-_LIMIT = _query("limit", {"type": "integer", "minimum": 1, "maximum": MAX_PAGE, "default": 100}, "Entries a page.")
-_OFFSET = _query("offset", {"type": "integer", "minimum": 0, "default": 0}, "Entries to pass over.")
-
-# operation: (summary, request body, status, answer, query parameters)
-CALLS: dict[str, tuple[str, Schema | None, int, Schema, list[OpenApiParameter]]] = {
-    "export_list": ("List exports", None, 200, _page(_object(_INFO_FIELDS)), [_LIMIT, _OFFSET]),
-    "export_create": ("Export a training set", _NEW_EXPORT, 201, _RESULT, []),
-    "export_get": (
-        "Get an export with its manifest and audit table",
-        None,
-        200,
-        _object(
-            {
-                **_INFO_FIELDS,
-                "manifest": {**_FREE, "nullable": True},
-                "key_figures": _FREE,
-                "audit": {**_FREE, "nullable": True},
-            }
-        ),
-        [],
+CALLS: dict[str, Call] = {
+    "export_list": Call("List exports", page_of(shape(_INFO_FIELDS)), parameters=pages(MAX_PAGE)),
+    "export_create": Call(
+        "Export a training set", _RESULT, _NEW_EXPORT, 201, example={"kind": "sft", "format": "messages"}
     ),
-    "export_decisions": (
+    "export_get": Call(
+        "Get an export with its manifest and audit table",
+        shape({**_INFO_FIELDS, "manifest": or_null(FREE), "key_figures": FREE, "audit": or_null(FREE)}),
+    ),
+    "export_decisions": Call(
         "What became of each run in an export",
-        None,
-        200,
-        _object({"decisions": _list(_DECISION), "next": {"type": "string", "nullable": True}}),
-        [
-            _query("outcome", _words([outcome.value for outcome in Outcome]), "Only decisions of this outcome."),
-            _query("cursor", _STRING, "The value of next from the page before."),
-            _LIMIT,
+        shape({"decisions": list_of(_DECISION), "next": or_null(STRING)}),
+        parameters=[
+            query("outcome", words([outcome.value for outcome in Outcome]), "Only decisions of this outcome."),
+            query("cursor", STRING, "The value of next from the page before."),
+            query("limit", within(1, MAX_PAGE, 100), "Entries a page."),
         ],
     ),
-    "recall_notice_list": (
+    "recall_notice_list": Call(
         "List recall notices",
-        None,
-        200,
-        _page(_NOTICE),
-        [_query("open", _BOOLEAN, "Only those nobody has acknowledged."), _LIMIT, _OFFSET],
+        page_of(_NOTICE),
+        parameters=[query("open", BOOLEAN, "Only those nobody has acknowledged."), *pages(MAX_PAGE)],
     ),
-    "recall_notice_acknowledge": ("Acknowledge a recall notice", None, 200, _NOTICE, []),
-    "eval_set_list": ("List evaluation sets", None, 200, _object({"results": _list(_EVAL_SET)}), []),
-    "eval_set_create": (
+    "recall_notice_acknowledge": Call("Acknowledge a recall notice", _NOTICE),
+    "eval_set_list": Call("List evaluation sets", shape({"results": list_of(_EVAL_SET)})),
+    "eval_set_create": Call(
         "Keep every export clean of an evaluation set",
-        _object({"name": _STRING, "items": _list(_ITEM)}),
-        201,
         _EVAL_SET,
-        [],
+        closed(shape({"name": STRING, "items": list_of(_ITEM)})),
+        201,
+        example=_EVAL_SET_EXAMPLE,
     ),
-    "freeze_list": ("List frozen scorers", None, 200, _page(_object(FREEZE_FIELDS)), [_LIMIT, _OFFSET]),
-    "freeze_acknowledge": (
+    "freeze_list": Call("List frozen scorers", page_of(shape(FREEZE_FIELDS)), parameters=pages(MAX_PAGE)),
+    "freeze_acknowledge": Call(
         "Let exports take the runs of a frozen scorer again",
-        _object({"by": {**_STRING, "description": "Who has looked; default: the caller."}, "note": _STRING}, []),
-        200,
-        _object(FREEZE_FIELDS),
-        [],
+        shape(FREEZE_FIELDS),
+        closed(shape({"by": {**STRING, "description": "Who has looked; default: the caller."}, "note": STRING}, [])),
+        example={"by": "Ada", "note": "looked at all twelve"},
     ),
-    "eval_set_retire": ("Let exports use an evaluation set no longer", None, 200, _EVAL_SET, []),
+    "eval_set_retire": Call("Let exports use an evaluation set no longer", _EVAL_SET),
 }
 
 
 def describes(call: str) -> Callable[[Method], Method]:
     """Attach the description of a call to a view's method."""
-    summary, body, status, answer, parameters = CALLS[call]
-    return extend_schema(
-        operation_id=call,
-        summary=summary,
-        tags=["distillation"],
-        parameters=parameters,
-        request=None if body is None else {"application/json": body},
-        responses={
-            (status, "application/json"): OpenApiResponse(answer, "Done."),
-            ("4XX", "application/problem+json"): OpenApiResponse(_PROBLEM, "A problem: what is wrong and what to do."),
-        },
-    )
+    return openapi_shapes.describes(call, CALLS[call], "distillation")
 
 
 describes_file = extend_schema(
@@ -225,6 +180,5 @@ describes_file = extend_schema(
     tags=["distillation"],
     responses={
         (200, "application/octet-stream"): OpenApiResponse({"type": "string", "format": "binary"}, "The file."),
-        ("4XX", "application/problem+json"): OpenApiResponse(_PROBLEM, "A problem: what is wrong and what to do."),
     },
 )

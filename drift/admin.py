@@ -14,8 +14,8 @@ from django.utils.safestring import SafeString
 
 from drift.admin_pages.monitor_form import MonitorForm
 from drift.admin_pages.run_links import bucket_links, transition_links
-from drift.alerts import acknowledge_alert
-from drift.charts import mirrored_bars, timeline
+from drift.alerts import JUDGED, acknowledge_alert
+from drift.charts import heat_map, mirrored_bars, verdict_timeline
 from drift.checks import check_monitor
 from drift.models import DriftAlert, DriftDelivery, DriftMonitor, DriftReport
 from drift.monitor_fields import FIELDS, parse_monitor
@@ -58,11 +58,14 @@ class DriftMonitorAdmin(MonitorBase):
     form = MonitorForm
     readonly_fields = ("last_window_end", "history")
 
+    class Media:
+        css = {"all": ("vectors/admin.css", "drift/admin.css")}  # noqa: RUF012
+
     def get_fields(self, request: HttpRequest, obj: DriftMonitor | None = None) -> tuple[str, ...]:
         # Who may only look sees values as they are, and the secret is never shown.
         may_type = self.has_change_permission(request, obj) if obj else self.has_add_permission(request)
         fields = FIELDS if may_type else tuple(name for name in FIELDS if name != "webhook_secret")
-        return (*fields, *self.readonly_fields)
+        return ("history", *fields, "last_window_end") if obj else fields
 
     def changeform_view(
         self,
@@ -112,11 +115,11 @@ class DriftMonitorAdmin(MonitorBase):
         report = monitor.reports.order_by("-window_end").first()
         return report.verdict if report else "–"
 
-    @admin.display(description="PSI of the last reports")
+    @admin.display(description="verdicts of the last windows")
     def history(self, monitor: DriftMonitor) -> SafeString:
         latest = list(monitor.reports.order_by("-window_end")[:SHOWN_REPORTS])[::-1]
-        line = timeline((f"{one.window_end:%Y-%m-%d %H:%M}", one.verdict, _psi(one)) for one in latest)
-        return render_to_string("drift/timeline.html", {"line": line})
+        line = verdict_timeline([(one.window_end, one.verdict, _psi(one), _address(one)) for one in latest])
+        return render_to_string("drift/timeline.html", {"line": line, "marks": line.marks[::-1]})
 
     def delete_model(self, request: HttpRequest, obj: DriftMonitor) -> None:
         delete_monitor(monitor_id=str(obj.pk))
@@ -141,6 +144,9 @@ class DriftReportAdmin(Facts, ReportBase):
     date_hierarchy = "window_end"
     exclude = ("metrics",)
     readonly_fields = ("measures",)
+
+    class Media:
+        css = {"all": ("vectors/admin.css", "drift/admin.css")}  # noqa: RUF012
 
     @admin.display(description="measures")
     def measures(self, report: DriftReport) -> SafeString:
@@ -171,8 +177,15 @@ class DriftAlertAdmin(Facts, AlertBase):
         self.message_user(request, f"{len(queryset)} acknowledged.")
 
 
-def _psi(report: DriftReport) -> float:
-    return max((float(metric["result"].get("psi") or 0.0) for metric in report.metrics), default=0.0)
+def _psi(report: DriftReport) -> float | None:
+    if report.verdict not in JUDGED:  # of too few values it says nothing
+        return None
+    found = [metric["result"].get("psi") for metric in report.metrics]
+    return max((float(psi) for psi in found if psi is not None), default=None)
+
+
+def _address(report: DriftReport) -> str:
+    return reverse("admin:drift_driftreport_change", args=[report.pk])
 
 
 def _shown(report: DriftReport, metric: Mapping[str, Any]) -> dict[str, Any]:
@@ -181,12 +194,14 @@ def _shown(report: DriftReport, metric: Mapping[str, Any]) -> dict[str, Any]:
     figures = [
         (name, value) for name, value in result.items() if not isinstance(value, list | dict) and value is not None
     ]
+    transitions = transition_links(result)
     return {
         "name": metric["name"],
         "verdict": metric["verdict"],
         "is_drift": metric["is_drift"],
         "bars": mirrored_bars(result, bucket_links(report, metric)),
         "audit": result.get("rows") if "baseline" in result else None,
-        "transitions": transition_links(result),
+        "transitions": transitions,
+        "heat_map": heat_map(transitions),
         "figures": figures,
     }

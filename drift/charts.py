@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from itertools import pairwise
 from typing import Any
 
+from drift.psi import MAJOR, MINOR
+
 BAR_WIDTH, BAR_HEIGHT, BAR_GAP = 260.0, 16.0, 4.0
 LABEL_WIDTH, HEAD_HEIGHT = 170.0, 24.0
-LINE_WIDTH, LINE_HEIGHT, LINE_TOP = 720.0, 160.0, 0.5
+LINE_WIDTH, LINE_HEIGHT, LINE_TOP = 600.0, 200.0, 0.5
+LEFT, RIGHT, TOP = 16.0, 120.0, 12.0
+CELL_WIDTH, CELL_HEIGHT = 150.0, 34.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,24 +52,79 @@ class Bars:
 
 
 @dataclass(frozen=True, slots=True)
-class Point:
-    """One report on the line of PSI over time."""
+class Mark:
+    """One report: its verdict, at the height of its largest PSI."""
 
     x: float
     y: float
-    title: str
+    window_end: datetime
     verdict: str
+    psi: float | None
+    link: str
+
+
+@dataclass(frozen=True, slots=True)
+class Band:
+    """A tier of PSI: from where to where its verdict holds."""
+
+    verdict: str
+    y: float
+    height: float
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """A place on an axis and what it says."""
+
+    at: float
+    text: str
 
 
 @dataclass(frozen=True, slots=True)
 class Timeline:
-    """PSI over time, with the heights at which the tiers begin."""
+    """Verdicts over time before the bands of the tiers.
 
-    points: tuple[Point, ...]
+    A verdict that is not about PSI stands in the middle of its band; a window without a verdict, on the ground line.
+    """
+
+    marks: tuple[Mark, ...]
+    bands: tuple[Band, ...]
+    path: str
+    dates: tuple[Tick, ...]
+    left: float = LEFT
+    right: float = LEFT + LINE_WIDTH
+    line_width: float = LINE_WIDTH
+    bottom: float = TOP + LINE_HEIGHT
+    width: float = LEFT + LINE_WIDTH + RIGHT
+    height: float = TOP + LINE_HEIGHT + 30
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """How many runs went from one verdict to another; `strength` is 0 to 4, by their share of the row."""
+
+    before: str
+    after: str
+    count: int
+    share: float
+    strength: int
+    link: str
+    x: float
+    y: float
+
+
+@dataclass(frozen=True, slots=True)
+class HeatMap:
+    """Transitions: a row for each verdict before, a column for each after. The diagonal is agreement."""
+
+    rows: tuple[Tick, ...]
+    columns: tuple[Tick, ...]
+    cells: tuple[Cell, ...]
     width: float
     height: float
-    minor_y: float
-    major_y: float
+    cell_width: float = CELL_WIDTH
+    cell_height: float = CELL_HEIGHT
 
 
 def mirrored_bars(result: Mapping[str, Any], links: Sequence[str] = ()) -> Bars | None:
@@ -101,16 +162,61 @@ def _short(edge: Any) -> str:
     return words.get(edge) or f"{float(edge):.4g}"
 
 
-def timeline(reports: Iterable[tuple[str, str, float]]) -> Timeline:
-    """Return the line of a monitor from (time, verdict, PSI), the oldest first; PSI above 0.5 is drawn at the top."""
-    found = list(reports)
-    step = LINE_WIDTH / max(len(found) - 1, 1)
-    points = tuple(
-        Point(place * step, _height(psi), f"{time}: {verdict}, PSI {psi:.4f}", verdict)
-        for place, (time, verdict, psi) in enumerate(found)
+def verdict_timeline(reports: Sequence[tuple[datetime, str, float | None, str]]) -> Timeline:
+    """Return verdicts over time.
+
+    Parameters
+    ----------
+    reports
+        End of the window, verdict, the largest PSI of its metrics or None, and the address of the report; the oldest
+        first. They stand evenly spaced. A PSI above 0.5 is drawn at the top.
+    """
+    step = LINE_WIDTH / max(len(reports) - 1, 1)
+    tops = (LINE_TOP, MAJOR, MINOR, 0.0)
+    names = (("major", f"major, from {MAJOR:.2f}"), ("minor", f"minor, from {MINOR:.2f}"), ("stable", "stable"))
+    bands = tuple(
+        Band(name, _height(high), _height(low) - _height(high), text)
+        for (name, text), (high, low) in zip(names, pairwise(tops), strict=True)
     )
-    return Timeline(points, LINE_WIDTH, LINE_HEIGHT, _height(0.10), _height(0.25))
+    middles = {band.verdict: band.y + band.height / 2 for band in bands}
+    marks = tuple(
+        Mark(
+            LEFT + place * step,
+            middles.get(verdict, _height(0.0)) if psi is None else _height(psi),
+            end,
+            verdict,
+            psi,
+            link,
+        )
+        for place, (end, verdict, psi, link) in enumerate(reports)
+    )
+    measured = [f"{mark.x:.1f},{mark.y:.1f}" for mark in marks if mark.psi is not None]
+    path = f"M{' L'.join(measured)}" if len(measured) > 1 else ""
+    shown = sorted({0, len(marks) // 2, len(marks) - 1}) if marks else []
+    dates = tuple(Tick(marks[place].x, f"{marks[place].window_end:%Y-%m-%d}") for place in shown)
+    return Timeline(marks, bands, path, dates)
+
+
+def heat_map(transitions: Sequence[tuple[str, str, int, str]]) -> HeatMap | None:
+    """Return the picture of (before, after, count, address); None where there are none."""
+    if not transitions:
+        return None
+    befores = sorted({before for before, _, _, _ in transitions})
+    afters = sorted({after for _, after, _, _ in transitions})
+    found = {(before, after): (count, link) for before, after, count, link in transitions}
+    totals = {before: sum(found.get((before, after), (0, ""))[0] for after in afters) for before in befores}
+    rows = tuple(Tick(HEAD_HEIGHT + place * CELL_HEIGHT, name) for place, name in enumerate(befores))
+    columns = tuple(Tick(LABEL_WIDTH + place * CELL_WIDTH, name) for place, name in enumerate(afters))
+    cells = []
+    for row in rows:
+        for column in columns:
+            count, link = found.get((row.text, column.text), (0, ""))
+            share = count / totals[row.text] if totals[row.text] else 0.0
+            strength = min(4, math.ceil(share * 4))
+            cells.append(Cell(row.text, column.text, count, share, strength, link, column.at, row.at))
+    width = LABEL_WIDTH + len(columns) * CELL_WIDTH
+    return HeatMap(rows, columns, tuple(cells), width, HEAD_HEIGHT + len(rows) * CELL_HEIGHT)
 
 
 def _height(psi: float) -> float:
-    return LINE_HEIGHT * (1 - min(psi, LINE_TOP) / LINE_TOP)
+    return TOP + LINE_HEIGHT * (1 - min(psi, LINE_TOP) / LINE_TOP)

@@ -2,255 +2,224 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
-
-from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
+from collections.abc import Callable
 
 from drift import monitor_fields
 from drift.models import DriftAlert, DriftReport
+from drift.psi import BUCKETS, MAX_BUCKETS, MIN_BUCKETS
+from lakehouse_site import openapi_shapes
+from lakehouse_site.openapi_shapes import (
+    BOOLEAN,
+    FREE,
+    INTEGER,
+    NUMBER,
+    STRING,
+    TIME,
+    UUID,
+    Call,
+    Method,
+    Schema,
+    closed,
+    list_of,
+    or_null,
+    page_of,
+    pages,
+    query,
+    shape,
+    within,
+    words,
+)
 
-Schema = dict[str, Any]
-Method = TypeVar("Method", bound=Callable[..., Any])
-
-_INTEGER: Schema = {"type": "integer"}
-_NUMBER: Schema = {"type": "number"}
-_BOOLEAN: Schema = {"type": "boolean"}
-_STRING: Schema = {"type": "string"}
-_TIME: Schema = {"type": "string", "format": "date-time", "nullable": True}
-_OBJECT: Schema = {"type": "object", "additionalProperties": True}
-_VERDICTS: Schema = {"type": "object", "additionalProperties": {"type": "string"}, "description": "Run id → category."}
-_FIGURES: Schema = {"type": "object", "additionalProperties": {"type": "number", "nullable": True}}
-_ROWS: Schema = {"type": "array", "items": {"type": "array", "items": _NUMBER}}
-_WORD: Schema = {"type": "string", "enum": ["NaN", "Infinity", "-Infinity"]}
+_MAYBE_TIME = or_null(TIME)
+_VERDICTS: Schema = {"type": "object", "additionalProperties": STRING, "description": "Run id → category."}
+_FIGURES: Schema = {"type": "object", "additionalProperties": or_null(NUMBER)}
+_WORD = words(("NaN", "Infinity", "-Infinity"))
 _VALUES: Schema = {
-    "type": "array",
-    "items": {
-        "oneOf": [{"type": "number", "nullable": True}, {"type": "string", "enum": ["NaN", "Infinity", "-Infinity"]}]
-    },
+    **list_of({"oneOf": [or_null(NUMBER), _WORD]}),
     "description": "null, NaN and infinite values are dropped and counted.",
 }
-
-
-def _object(properties: Schema, required: Sequence[str] = ()) -> Schema:
-    return {"type": "object", "properties": properties} | ({"required": list(required)} if required else {})
-
-
-def _page(item: Schema) -> Schema:
-    link = {"type": "string", "format": "uri", "nullable": True}
-    return _object({"count": _INTEGER, "next": link, "previous": link, "results": {"type": "array", "items": item}})
-
-
-_MONITOR_IN = _object(
+_ROWS = list_of(list_of({"oneOf": [NUMBER, _WORD]}))
+_SECONDS = within(1, monitor_fields.MAX_SECONDS)
+_TOLD: dict[str, Schema] = {
+    "name": {"type": "string", "minLength": 1, "maxLength": monitor_fields.MAX_NAME},
+    "target": words(monitor_fields.TARGETS),
+    "selection": {
+        **FREE,
+        "description": "Of runs: source, scorer_name, scorer_version, model. Of an index: index. Of exports: kind.",
+    },
+    "reference": words(monitor_fields.REFERENCES),
+    "reference_start": _MAYBE_TIME,
+    "reference_end": _MAYBE_TIME,
+    "reference_windows": within(1, 366, 7),
+    "window_seconds": _SECONDS,
+    "interval_seconds": {**_SECONDS, "description": "As window_seconds unless it is given."},
+    "first_window_end": {**_MAYBE_TIME, "description": "Now unless it is given."},
+    "parameters": {**FREE, "description": "buckets, binning, epsilon, alpha; rows, permutations; warn, alert."},
+    "min_n": within(2, 10**9, 30),
+    "consecutive": within(1, 100, 1),
+    "cooldown_seconds": {**within(0, monitor_fields.MAX_SECONDS, 0)},
+    "channels": {
+        **list_of(closed(shape({"kind": words(monitor_fields.CHANNELS), "address": STRING}, ["kind"]))),
+        "maxItems": monitor_fields.MAX_CHANNELS,
+    },
+    "is_active": {**BOOLEAN, "default": True},
+}
+_SECRET: Schema = {"type": "string", "writeOnly": True, "maxLength": 256}
+_NEW_MONITOR = closed(shape({**_TOLD, "webhook_secret": _SECRET}, ["name", "target", "window_seconds"]))
+_MONITOR_CHANGES = closed(shape({**_TOLD, "webhook_secret": _SECRET}, []))
+_MONITOR = shape(
+    {**_TOLD, "id": UUID, "has_webhook_secret": BOOLEAN, "last_window_end": _MAYBE_TIME, "created_at": TIME}
+)
+_REPORT = shape(
     {
-        "name": {"type": "string", "maxLength": monitor_fields.MAX_NAME},
-        "target": {"type": "string", "enum": list(monitor_fields.TARGETS)},
-        "selection": {
-            **_OBJECT,
-            "description": "Of runs: source, scorer_name, scorer_version, model. Of an index: index. Of exports: kind.",
+        "id": INTEGER,
+        "monitor": STRING,
+        "monitor_id": UUID,
+        "window_start": TIME,
+        "window_end": TIME,
+        "verdict": words(DriftReport.Verdict.values),
+        "is_drift": BOOLEAN,
+        "n_reference": INTEGER,
+        "n_current": INTEGER,
+        "metrics": list_of(FREE),
+        "error": STRING,
+        "seconds": NUMBER,
+        "made_at": TIME,
+    }
+)
+_ALERT = shape(
+    {
+        "id": UUID,
+        "monitor": STRING,
+        "monitor_id": UUID,
+        "kind": words(DriftAlert.Kind.values),
+        "state": words(DriftAlert.State.values),
+        "summary": STRING,
+        "is_quiet": BOOLEAN,
+        "opened_at": TIME,
+        "acknowledged_at": _MAYBE_TIME,
+        "acknowledged_by": STRING,
+        "note": STRING,
+        "resolved_at": _MAYBE_TIME,
+        "deliveries": list_of(FREE),
+    }
+)
+_FREEZE = shape(
+    {
+        "id": INTEGER,
+        "scorer_name": STRING,
+        "scorer_version": STRING,
+        "reason": STRING,
+        "evidence": FREE,
+        "frozen_at": TIME,
+        "acknowledged_at": _MAYBE_TIME,
+        "acknowledged_by": STRING,
+        "note": STRING,
+    }
+)
+_SEEN = closed(shape({"by": {**STRING, "minLength": 1}, "note": STRING}, ["by"]))
+_VERDICT_PAIR = {"before": _VERDICTS, "after": _VERDICTS}
+_SCORER_NAMES = {name: {**STRING, "maxLength": 256} for name in ("scorer_name", "scorer_version", "compared_with")}
+_VERDICT_EXAMPLE = {
+    "before": {"run-1": "accepted", "run-2": "rejected", "run-3": "accepted"},
+    "after": {"run-1": "accepted", "run-2": "accepted", "run-3": "accepted"},
+}
+_DISTRIBUTION = closed(
+    shape(
+        {
+            "reference": _VALUES,
+            "current": _VALUES,
+            "buckets": within(MIN_BUCKETS, MAX_BUCKETS, BUCKETS),
+            "epsilon": {**NUMBER, "default": 1e-4},
+            "binning": words(("equal_width", "quantile"), "equal_width"),
+            "alpha": {**NUMBER, "default": 0.01},
         },
-        "reference": {"type": "string", "enum": list(monitor_fields.REFERENCES)},
-        "reference_start": _TIME,
-        "reference_end": _TIME,
-        "reference_windows": {**_INTEGER, "default": 7},
-        "window_seconds": _INTEGER,
-        "interval_seconds": {**_INTEGER, "description": "As window_seconds unless it is given."},
-        "first_window_end": {**_TIME, "description": "Now unless it is given."},
-        "parameters": {**_OBJECT, "description": "buckets, binning, epsilon, alpha; rows, permutations; warn, alert."},
-        "min_n": {**_INTEGER, "default": 30},
-        "consecutive": {**_INTEGER, "default": 1},
-        "cooldown_seconds": {**_INTEGER, "default": 0},
-        "channels": {
-            "type": "array",
-            "items": _object(
-                {"kind": {"type": "string", "enum": list(monitor_fields.CHANNELS)}, "address": _STRING}, ["kind"]
-            ),
+        ["reference", "current"],
+    )
+)
+_AUDIT = closed(
+    shape(
+        {"baseline": _FIGURES, "current": _FIGURES, "directions": FREE, "warn": NUMBER, "alert": NUMBER},
+        ["baseline", "current"],
+    )
+)
+_EMBEDDING = closed(
+    shape(
+        {
+            "reference": _ROWS,
+            "current": _ROWS,
+            "seed": within(0, 2**31),
+            "max_rows": within(2, 2_000),
+            "permutations": within(1, 999),
+            "mmd": BOOLEAN,
+            "drop_zero_rows": BOOLEAN,
         },
-        "webhook_secret": {"type": "string", "writeOnly": True},
-        "is_active": {**_BOOLEAN, "default": True},
-    }
+        ["reference", "current"],
+    )
 )
-_MONITOR = _object(
-    {name: schema for name, schema in _MONITOR_IN["properties"].items() if name != "webhook_secret"}
-    | {
-        "id": {"type": "string", "format": "uuid"},
-        "has_webhook_secret": _BOOLEAN,
-        "last_window_end": _TIME,
-        "created_at": _TIME,
-    }
-)
-_REPORT = _object(
-    {
-        "id": _INTEGER,
-        "monitor": _STRING,
-        "monitor_id": {"type": "string", "format": "uuid"},
-        "window_start": _TIME,
-        "window_end": _TIME,
-        "verdict": {"type": "string", "enum": list(DriftReport.Verdict.values)},
-        "is_drift": _BOOLEAN,
-        "n_reference": _INTEGER,
-        "n_current": _INTEGER,
-        "metrics": {"type": "array", "items": _OBJECT},
-        "error": _STRING,
-        "seconds": _NUMBER,
-        "made_at": _TIME,
-    }
-)
-_ALERT = _object(
-    {
-        "id": {"type": "string", "format": "uuid"},
-        "monitor": _STRING,
-        "monitor_id": {"type": "string", "format": "uuid"},
-        "kind": {"type": "string", "enum": list(DriftAlert.Kind.values)},
-        "state": {"type": "string", "enum": list(DriftAlert.State.values)},
-        "summary": _STRING,
-        "is_quiet": _BOOLEAN,
-        "opened_at": _TIME,
-        "acknowledged_at": _TIME,
-        "acknowledged_by": _STRING,
-        "note": _STRING,
-        "resolved_at": _TIME,
-        "deliveries": {"type": "array", "items": _OBJECT},
-    }
-)
-_FREEZE = _object(
-    {
-        "id": _INTEGER,
-        "scorer_name": _STRING,
-        "scorer_version": _STRING,
-        "reason": _STRING,
-        "evidence": _OBJECT,
-        "frozen_at": _TIME,
-        "acknowledged_at": _TIME,
-        "acknowledged_by": _STRING,
-        "note": _STRING,
-    }
-)
-_SEEN = _object({"by": _STRING, "note": _STRING}, ["by"])
-_SCORER = {"before": _VERDICTS, "after": _VERDICTS}
-_SCORER_NAMES = dict.fromkeys(("scorer_name", "scorer_version", "compared_with"), _STRING)
-_PAGES = [
-    OpenApiParameter(
-        "limit", {"type": "integer", "minimum": 1, "maximum": 1_000, "default": 100}, description="A page."
-    ),
-    OpenApiParameter("offset", {"type": "integer", "minimum": 0, "default": 0}, description="To pass over."),
-]
+_OF_MONITOR = query("monitor", UUID, "Only of this monitor.")
 
-
-def _choice(name: str, values: Sequence[str]) -> OpenApiParameter:
-    return OpenApiParameter(name, {"type": "string", "enum": list(values)}, description="Only these.")
-
-
-_OF_MONITOR = OpenApiParameter("monitor", {"type": "string", "format": "uuid"}, description="Only of this monitor.")
-_SIDES = ("reference", "current")
-Call = tuple[str, Schema | None, int, Schema | None, list[OpenApiParameter]]
+_ROWS_EXAMPLE = {
+    "reference": [[1.0, 0.0], [0.9, 0.1], [0.8, 0.2], [1.0, 0.1]],
+    "current": [[0.0, 1.0], [0.1, 0.9], [0.2, 0.8], [0.1, 1.0]],
+}
+_MONITOR_EXAMPLE = {
+    "name": "scores of the judge",
+    "target": "scores",
+    "selection": {"scorer_name": "judge"},
+    "reference": "rolling",
+    "reference_windows": 7,
+    "window_seconds": 86400,
+    "channels": [{"kind": "log"}],
+}
 
 CALLS: dict[str, Call] = {
-    "drift_distribution": (
+    "drift_distribution": Call(
         "Compare two samples of a number",
-        _object(
-            {
-                "reference": _VALUES,
-                "current": _VALUES,
-                "buckets": {**_INTEGER, "default": 10},
-                "epsilon": {**_NUMBER, "default": 1e-4},
-                "binning": {"type": "string", "enum": ["equal_width", "quantile"]},
-                "alpha": {**_NUMBER, "default": 0.01},
-            },
-            _SIDES,
-        ),
-        200,
-        _OBJECT,
-        [],
+        FREE,
+        _DISTRIBUTION,
+        example={"reference": [0.1, 0.2, 0.3, 0.4, 0.5, 0.6], "current": [0.5, 0.6, 0.7, 0.8, 0.9, 1.0], "buckets": 5},
     ),
-    "drift_scorer": ("Compare two verdicts on the same runs", _object(_SCORER, ["before", "after"]), 200, _OBJECT, []),
-    "drift_audit": (
+    "drift_scorer": Call(
+        "Compare two verdicts on the same runs", FREE, closed(shape(_VERDICT_PAIR)), example=_VERDICT_EXAMPLE
+    ),
+    "drift_audit": Call(
         "Compare key figures with a baseline",
-        _object(
-            {"baseline": _FIGURES, "current": _FIGURES, "directions": _OBJECT, "warn": _NUMBER, "alert": _NUMBER},
-            ["baseline", "current"],
-        ),
-        200,
-        _OBJECT,
-        [],
+        FREE,
+        _AUDIT,
+        example={"baseline": {"rows": 1000, "mean_score": 0.91}, "current": {"rows": 640, "mean_score": 0.9}},
     ),
-    "drift_embedding": (
-        "Compare two sets of vectors",
-        _object(
-            {
-                "reference": _ROWS,
-                "current": _ROWS,
-                "seed": _INTEGER,
-                "max_rows": {**_INTEGER, "maximum": 2_000},
-                "permutations": {**_INTEGER, "maximum": 999},
-                "mmd": _BOOLEAN,
-                "drop_zero_rows": _BOOLEAN,
-            },
-            _SIDES,
-        ),
-        200,
-        _OBJECT,
-        [],
+    "drift_embedding": Call(
+        "Compare two sets of vectors", FREE, _EMBEDDING, example={**_ROWS_EXAMPLE, "permutations": 99}
     ),
-    "monitor_list": ("List monitors", None, 200, _page(_MONITOR), _PAGES),
-    "monitor_create": (
-        "Create a monitor",
-        {**_MONITOR_IN, "required": ["name", "target", "window_seconds"]},
-        201,
-        _MONITOR,
-        [],
-    ),
-    "monitor_get": ("Get a monitor", None, 200, _MONITOR, []),
-    "monitor_update": ("Change a monitor", _MONITOR_IN, 200, _MONITOR, []),
-    "monitor_delete": ("Delete a monitor with its reports", None, 204, None, []),
-    "monitor_check": ("Look at the latest window of a monitor", None, 200, _REPORT, []),
-    "report_list": (
+    "monitor_list": Call("List monitors", page_of(_MONITOR), parameters=pages(1_000)),
+    "monitor_create": Call("Create a monitor", _MONITOR, _NEW_MONITOR, 201, example=_MONITOR_EXAMPLE),
+    "monitor_get": Call("Get a monitor", _MONITOR),
+    "monitor_update": Call("Change a monitor", _MONITOR, _MONITOR_CHANGES, example={"consecutive": 2}),
+    "monitor_delete": Call("Delete a monitor with its reports", None, status=204),
+    "monitor_check": Call("Look at the latest window of a monitor", _REPORT),
+    "report_list": Call(
         "List reports",
-        None,
-        200,
-        _page(_REPORT),
-        [*_PAGES, _OF_MONITOR, _choice("verdict", DriftReport.Verdict.values)],
+        page_of(_REPORT),
+        parameters=[*pages(1_000), _OF_MONITOR, query("verdict", words(DriftReport.Verdict.values), "Only these.")],
     ),
-    "alert_list": (
+    "alert_list": Call(
         "List alerts",
-        None,
-        200,
-        _page(_ALERT),
-        [*_PAGES, _OF_MONITOR, _choice("state", DriftAlert.State.values)],
+        page_of(_ALERT),
+        parameters=[*pages(1_000), _OF_MONITOR, query("state", words(DriftAlert.State.values), "Only these.")],
     ),
-    "alert_acknowledge": ("Acknowledge an alert", _SEEN, 200, _ALERT, []),
-    "drift_scorer_freeze": (
+    "alert_acknowledge": Call(
+        "Acknowledge an alert", _ALERT, _SEEN, example={"by": "Ada", "note": "the new model answers shorter"}
+    ),
+    "drift_scorer_freeze": Call(
         "Compare two verdicts and freeze the scorer version if it calls for that",
-        _object({**_SCORER, **_SCORER_NAMES}, ["before", "after", "scorer_name", "scorer_version"]),
-        200,
-        _object({"drift": _OBJECT, "freeze": {**_FREEZE, "nullable": True}}),
-        [],
+        shape({"drift": FREE, "freeze": or_null(_FREEZE)}),
+        closed(shape({**_VERDICT_PAIR, **_SCORER_NAMES}, ["before", "after", "scorer_name", "scorer_version"])),
+        example={**_VERDICT_EXAMPLE, "scorer_name": "judge", "scorer_version": "2", "compared_with": "1"},
     ),
 }
-_PROBLEM = _object(
-    dict.fromkeys(("type", "title", "detail", "code", "request_id"), _STRING)
-    | {
-        "status": _INTEGER,
-        "errors": {
-            "type": "array",
-            "items": _object(dict.fromkeys(("pointer", "code", "detail"), _STRING)),
-        },
-    }
-)
 
 
 def describes(call: str) -> Callable[[Method], Method]:
     """Attach the description of a call to a view's method."""
-    summary, body, status, answer, parameters = CALLS[call]
-    problem = OpenApiResponse(_PROBLEM, "A problem: what is wrong and what to do.")
-    return extend_schema(
-        operation_id=call,
-        summary=summary,
-        tags=["drift"],
-        parameters=parameters,
-        request=None if body is None else {"application/json": body},
-        responses={
-            (status, "application/json") if answer else status: OpenApiResponse(answer, "Done."),
-            ("4XX", "application/problem+json"): problem,
-        },
-    )
+    return openapi_shapes.describes(call, CALLS[call], "drift")

@@ -8,4 +8,4 @@ class LakehouseSiteConfig(AppConfig):
     verbose_name = "Lakehouse"
 
     def ready(self) -> None:
-        from lakehouse_site import checks, schema  # noqa: F401  importing registers them
+        from lakehouse_site import checks  # noqa: F401  importing registers them

@@ -64,6 +64,7 @@ INSTALLED_APPS = [
     "lakehouse_site.apps.LakehouseSiteConfig",
     "lakehouse_site.access.apps.AccessConfig",
     "vectors.apps.VectorsConfig",
+    "catalog.apps.CatalogConfig",
     "distillation.apps.DistillationConfig",
     "drift.apps.DriftConfig",
 ]
@@ -225,6 +226,8 @@ SPECTACULAR_SETTINGS = {
     # drf-spectacular's own default lets anybody in, whatever the defaults above say.
     "SERVE_PERMISSIONS": REST_FRAMEWORK["DEFAULT_PERMISSION_CLASSES"],
     "SERVE_INCLUDE_SCHEMA": False,
+    "PREPROCESSING_HOOKS": ["lakehouse_site.schema.without_other_protocols"],
+    "POSTPROCESSING_HOOKS": ["drf_spectacular.hooks.postprocess_schema_enums", "lakehouse_site.schema.finish"],
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
 }

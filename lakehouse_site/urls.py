@@ -7,7 +7,7 @@ from django.urls import include, path, re_path
 from django.views.generic import RedirectView
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 
-from lakehouse_site import health
+from lakehouse_site import health, schema  # noqa: F401  importing the second registers what it describes
 from lakehouse_site.metrics import MetricsView
 from lakehouse_site.root import RootView
 

@@ -11,7 +11,9 @@ SITE = "lakehouse_site"
 # What each app may know of the others: arrows run one way. `drift.audit` is pure, and exports print its table.
 APPS: dict[str, set[str]] = {
     "vectors": set(),
+    "catalog": {"vectors"},
     "distillation": {
+        "catalog",
         "disputes",
         "drift.audit",
         "ingestion",
@@ -24,7 +26,7 @@ APPS: dict[str, set[str]] = {
         "runs",
         "vectors",
     },
-    "drift": {"vectors", "distillation"},
+    "drift": {"vectors", "distillation", "catalog"},
 }
 CLIENT = "lakehouse_client"
 MAX_FILE_LINES = 300
@@ -34,6 +36,7 @@ PURE = {
     "lakehouse_site.errors",
     "lakehouse_site.access.addresses",
     "lakehouse_site.access.tokens",
+    "catalog.errors",
     "drift.audit",
     "drift.bodies",
     "drift.buckets",
@@ -125,7 +128,7 @@ PURE = {
     "vectors.tail",
     "vectors.validation",
 }
-PURE_MAY_IMPORT = {"numpy", "hnswlib", "orjson", "pyarrow", "rensa", "xxhash", "zstandard"} | set(
+PURE_MAY_IMPORT = {"fastavro", "numpy", "hnswlib", "orjson", "pyarrow", "rensa", "xxhash", "zstandard"} | set(
     sys.stdlib_module_names
 )
 
@@ -150,6 +153,7 @@ SERVICES = {
         "upkeep",
         "writes",
     },
+    "catalog": set(),
     "distillation": {"eval_sets", "export_reads", "exports", "figures", "freezes", "quarantine_reads"},
     "drift": {"alerts", "checks", "deliveries", "monitors"},
 }
@@ -159,8 +163,10 @@ OUTER = {
     "admin_pages",
     "answers",
     "export_admin",
+    "export_openapi",
     "export_views",
     "management",
+    "openapi",
     "pagination",
     "serializers",
     "templatetags",
@@ -174,6 +180,7 @@ SITE_FOR_OUTER = {
     "lakehouse_site.fast_lane",
     "lakehouse_site.http",
     "lakehouse_site.management.base",
+    "lakehouse_site.openapi_shapes",
 }
 # The site's own inner modules; what speaks HTTP there is for views and middleware.
 SITE_INNER = {f"lakehouse_site.access.{name}" for name in ("models", "selectors", "services")} | {

@@ -2,46 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from collections.abc import Callable
 
-from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
-
+from lakehouse_site import openapi_shapes
+from lakehouse_site.openapi_shapes import (
+    BOOLEAN,
+    FREE,
+    INTEGER,
+    NUMBER,
+    STRING,
+    TIME,
+    Call,
+    Method,
+    Schema,
+    closed,
+    list_of,
+    or_null,
+    page_of,
+    pages,
+    query,
+    shape,
+    within,
+    words,
+)
 from vectors import arrow_stream, items, queries, validation
 from vectors.distances import DISTANCES
 from vectors.fields import MAX_KEY_LENGTH
 
-Schema = dict[str, Any]
-Method = TypeVar("Method", bound=Callable[..., Any])
-
-_INTEGER: Schema = {"type": "integer"}
-_NUMBER: Schema = {"type": "number"}
-_BOOLEAN: Schema = {"type": "boolean"}
-_STRING: Schema = {"type": "string"}
-_TIME: Schema = {"type": "string", "format": "date-time"}
-_NUMBERS: Schema = {"type": "array", "items": {"type": "number"}}
+_NUMBERS = list_of(NUMBER)
 _BASE64: Schema = {"type": "string", "format": "byte", "description": "Base64 of little-endian float32."}
 _KEY: Schema = {"type": "string", "minLength": 1, "maxLength": MAX_KEY_LENGTH}
-_KEYS: Schema = {"type": "array", "items": _KEY}
+_KEYS = list_of(_KEY)
 _METADATA: Schema = {"type": "object", "nullable": True, "additionalProperties": True}
-_INCLUDE: Schema = {"type": "array", "items": {"type": "string", "enum": list(queries.INCLUDE)}}
+_INCLUDE = list_of(words(queries.INCLUDE))
 _NAME: Schema = {"type": "string", "pattern": f"^{validation.NAME.pattern}$"}
-
-
-def _object(properties: Schema, required: Sequence[str] | None = None) -> Schema:
-    needed = list(properties) if required is None else list(required)
-    return {"type": "object", "properties": properties} | ({"required": needed} if needed else {})
-
-
-def _list(item: Schema) -> Schema:
-    return {"type": "array", "items": item}
-
-
-def _within(low: int, high: int, default: int | None = None) -> Schema:
-    limits: Schema = {"type": "integer", "minimum": low, "maximum": high}
-    return limits if default is None else {**limits, "default": default}
-
-
 _FILTER: Schema = {
     "type": "object",
     "nullable": True,
@@ -49,231 +43,187 @@ _FILTER: Schema = {
     "description": 'Which items count, for example {"lang": "en", "year": {"$gte": 2020}}; '
     "docs/reference/filters.md tells the language.",
 }
-_MMR = _object(
+_MMR = shape(
     {
         "lambda": {"type": "number", "minimum": 0, "maximum": 1, "default": queries.DEFAULT_RELEVANCE},
-        "fetch_k": _within(1, queries.MAX_K),
+        "fetch_k": within(1, queries.MAX_K),
     },
     [],
 )
 _SEARCH_OPTIONS: Schema = {
-    "k": _within(1, queries.MAX_K, queries.DEFAULT_K),
+    "k": within(1, queries.MAX_K, queries.DEFAULT_K),
     "filter": _FILTER,
     "exact": {"type": "boolean", "default": False},
     "include": {**_INCLUDE, "default": ["metadata"]},
     "max_distance": {"type": "number", "nullable": True},
 }
-_NEW_INDEX = _object(
-    {
-        "name": _NAME,
-        "dimension": _within(1, validation.MAX_DIMENSION),
-        "distance": {"type": "string", "enum": list(DISTANCES), "default": "cosine"},
-        "m": _within(2, validation.MAX_M, validation.DEFAULT_M),
-        "ef_construction": _within(1, validation.MAX_EF, validation.DEFAULT_EF_CONSTRUCTION),
-        "ef_search": _within(1, validation.MAX_EF, validation.DEFAULT_EF_SEARCH),
-    },
-    ["name", "dimension"],
+_NEW_INDEX = closed(
+    shape(
+        {
+            "name": _NAME,
+            "dimension": within(1, validation.MAX_DIMENSION),
+            "distance": words(DISTANCES, "cosine"),
+            "m": within(2, validation.MAX_M, validation.DEFAULT_M),
+            "ef_construction": within(1, validation.MAX_EF, validation.DEFAULT_EF_CONSTRUCTION),
+            "ef_search": within(1, validation.MAX_EF, validation.DEFAULT_EF_SEARCH),
+        },
+        ["name", "dimension"],
+    )
 )
-_NEW_ITEM = _object({"id": _KEY, "vector": _NUMBERS, "vector_b64": _BASE64, "metadata": _METADATA}, ["id"])
-_SEARCH = _object(
-    {
-        "vector": _NUMBERS,
-        "vectors": _list(_NUMBERS),
-        "vector_b64": _BASE64,
-        "vectors_b64": _list(_BASE64),
-        "id": _KEY,
-        **_SEARCH_OPTIONS,
-        "mmr": {**_MMR, "nullable": True},
-    },
-    [],
+_NEW_ITEM = closed(shape({"id": _KEY, "vector": _NUMBERS, "vector_b64": _BASE64, "metadata": _METADATA}, ["id"]))
+_SEARCH = closed(
+    shape(
+        {
+            "vector": _NUMBERS,
+            "vectors": list_of(_NUMBERS),
+            "vector_b64": _BASE64,
+            "vectors_b64": list_of(_BASE64),
+            "id": _KEY,
+            **_SEARCH_OPTIONS,
+            "mmr": {**_MMR, "nullable": True},
+        },
+        [],
+    )
 )
-_MULTI_SEARCH = _object(
-    {"indexes": _list(_NAME), "vector": _NUMBERS, "vector_b64": _BASE64, **_SEARCH_OPTIONS}, ["indexes"]
+_MULTI_SEARCH = closed(
+    shape({"indexes": list_of(_NAME), "vector": _NUMBERS, "vector_b64": _BASE64, **_SEARCH_OPTIONS}, ["indexes"])
 )
-_MERGE = _object(
-    {
-        "dest": _NAME,
-        "clear_source": {"type": "boolean", "default": False},
-        "on_conflict": {"type": "string", "enum": list(validation.ON_CONFLICT), "default": "skip"},
-        "dry_run": {"type": "boolean", "default": False},
-    },
-    ["dest"],
+_MERGE = closed(
+    shape(
+        {
+            "dest": _NAME,
+            "clear_source": {"type": "boolean", "default": False},
+            "on_conflict": words(validation.ON_CONFLICT, "skip"),
+            "dry_run": {"type": "boolean", "default": False},
+        },
+        ["dest"],
+    )
 )
 
-_SNAPSHOT = _object(
+_SNAPSHOT = shape(
     {
-        "seq": {**_INTEGER, "nullable": True, "description": "It holds every write up to this one."},
-        "bytes": {**_INTEGER, "nullable": True},
-        "created_at": {**_TIME, "nullable": True},
-        "error": {**_STRING, "nullable": True, "description": "What went wrong since; the data are safe in the rows."},
+        "seq": {**INTEGER, "nullable": True, "description": "It holds every write up to this one."},
+        "bytes": {**INTEGER, "nullable": True},
+        "created_at": {**TIME, "nullable": True},
+        "error": {**STRING, "nullable": True, "description": "What went wrong since; the data are safe in the rows."},
     }
 )
-_RECALL = _object(
-    {"recall": _NUMBER, "num": _INTEGER, "k": _INTEGER, "ann_ms": _NUMBER, "exact_ms": _NUMBER, "measured_at": _TIME}
+_RECALL = shape(
+    {"recall": NUMBER, "num": INTEGER, "k": INTEGER, "ann_ms": NUMBER, "exact_ms": NUMBER, "measured_at": TIME}
 )
-_INFO = _object(
+_INFO = shape(
     {
         "name": _NAME,
-        "dimension": _INTEGER,
-        "distance": {"type": "string", "enum": list(DISTANCES)},
-        "m": _INTEGER,
-        "ef_construction": _INTEGER,
-        "ef_search": _INTEGER,
-        "count": _INTEGER,
-        "seq": _INTEGER,
-        "created_at": _TIME,
-        "updated_at": _TIME,
+        "dimension": INTEGER,
+        "distance": words(DISTANCES),
+        "m": INTEGER,
+        "ef_construction": INTEGER,
+        "ef_search": INTEGER,
+        "count": INTEGER,
+        "seq": INTEGER,
+        "created_at": TIME,
+        "updated_at": TIME,
         "snapshot": {**_SNAPSHOT, "nullable": True},
         "recall": {**_RECALL, "nullable": True, "description": "The last measurement."},
-        "warnings": {**_list(_STRING), "description": "What is wrong with the index, and what to do."},
+        "warnings": {**list_of(STRING), "description": "What is wrong with the index, and what to do."},
     }
 )
-_ITEM = _object({"id": _KEY, "metadata": _METADATA, "vector": _NUMBERS}, ["id"])
-_HIT = _object(
+_ITEM = shape({"id": _KEY, "metadata": _METADATA, "vector": _NUMBERS}, ["id"])
+_HIT = shape(
     {"id": _KEY, "distance": {"type": "number"}, "metadata": _METADATA, "vector": _NUMBERS}, ["id", "distance"]
 )
-_URI: Schema = {"type": "string", "format": "uri", "nullable": True}
-_RECALL_WANTED = _object(
-    {"num": _within(1, queries.MAX_QUERIES, queries.DEFAULT_NUM), "k": _within(1, queries.MAX_K, 10)}, []
+_RECALL_WANTED = closed(
+    shape({"num": within(1, queries.MAX_QUERIES, queries.DEFAULT_NUM), "k": within(1, queries.MAX_K, 10)}, [])
 )
-_MERGED = _object(
+_MERGED = shape(
     {"source": _NAME, "dest": _NAME}
-    | dict.fromkeys(("scanned", "added", "overwritten", "skipped", "deleted", "source_count", "dest_count"), _INTEGER)
+    | dict.fromkeys(("scanned", "added", "overwritten", "skipped", "deleted", "source_count", "dest_count"), INTEGER)
 )
 
-PROBLEM = _object(
-    {
-        "type": _STRING,
-        "title": _STRING,
-        "status": _INTEGER,
-        "detail": _STRING,
-        "code": _STRING,
-        "request_id": _STRING,
-        "errors": _list(_object({"pointer": _STRING, "code": _STRING, "detail": _STRING})),
-    },
-    ["type", "title", "status", "detail", "code", "request_id"],
-)
-
-
-def _query(name: str, schema: Schema, description: str) -> OpenApiParameter:
-    return OpenApiParameter(name, schema, OpenApiParameter.QUERY, description=description)
-
-
-# operation: (summary, request body, status, answer, query parameters)
-CALLS: dict[str, tuple[str, Schema | None, int, Schema | None, list[OpenApiParameter]]] = {
-    "index_list": (
-        "List indexes",
-        None,
-        200,
-        _object({"count": _INTEGER, "next": _URI, "previous": _URI, "results": _list(_INFO)}),
-        [
-            _query("limit", _within(1, 1_000, 100), "Indexes a page."),
-            _query("offset", {"type": "integer", "minimum": 0, "default": 0}, "Indexes to pass over."),
-        ],
-    ),
-    "index_create": ("Create an index", _NEW_INDEX, 201, _INFO, []),
-    "index_get": ("Get an index", None, 200, _INFO, []),
-    "index_delete": ("Delete an index with its items", None, 204, None, []),
-    "add": (
-        "Add or replace items",
-        _object({"items": _list(_NEW_ITEM)}),
-        200,
-        _object(dict.fromkeys(("added", "updated", "count", "seq"), _INTEGER)),
-        [],
-    ),
-    "search": (
-        "Find the nearest items",
-        _SEARCH,
-        200,
-        _object(
-            {"results": _list({"oneOf": [_HIT, _list(_HIT)]}), "exact": _BOOLEAN, "seq": _INTEGER},
-        ),
-        [],
-    ),
-    "multi_search": (
-        "Find the nearest items of several indexes",
-        _MULTI_SEARCH,
-        200,
-        _object({"results": _list({"allOf": [_HIT, _object({"index": _NAME})]}), "exact": _BOOLEAN}),
-        [],
-    ),
-    "fetch": (
-        "Fetch items by id",
-        _object({"ids": _KEYS, "include": {**_INCLUDE, "default": list(queries.INCLUDE)}}, ["ids"]),
-        200,
-        _object({"items": _list(_ITEM), "missing": _KEYS}),
-        [],
-    ),
-    "count": (
-        "Count items",
-        _object({"filter": _FILTER}, []),
-        200,
-        _object({"count": _INTEGER}),
-        [],
-    ),
-    "delete": (
-        "Delete items by id or by a filter",
-        _object({"ids": _KEYS, "filter": _FILTER}, []),
-        200,
-        _object({"deleted": _INTEGER, "missing": _KEYS, "seq": _INTEGER}),
-        [],
-    ),
-    "items": (
-        "List items",
-        None,
-        200,
-        _object({"items": _list(_ITEM), "next": {"type": "string", "nullable": True}}),
-        [
-            _query("cursor", _STRING, "The value of next from the page before."),
-            _query("limit", _within(1, items.MAX_PAGE_ITEMS, items.DEFAULT_PAGE_ITEMS), "Items a page."),
-            _query("include", _STRING, "Comma-separated: metadata, vector. Default: metadata."),
-        ],
-    ),
-    "patch": (
-        "Change metadata of items",
-        _object({"items": _list(_object({"id": _KEY, "metadata": {"type": "object", "additionalProperties": True}}))}),
-        200,
-        _object({"updated": _INTEGER, "missing": _KEYS, "seq": _INTEGER}),
-        [],
-    ),
-    "recall": ("Measure the recall of an index", _RECALL_WANTED, 200, _RECALL, []),
-    "recall_history": ("Earlier measurements of recall", None, 200, _object({"results": _list(_RECALL)}), []),
-    "duplicates": (
-        "Find near-duplicates",
-        _object({"threshold": {"type": "number", "description": "Distance up to which two items are duplicates."}}),
-        200,
-        _object({"groups": _list(_object({"ids": _KEYS, "max_distance": _NUMBER})), "scanned": _INTEGER}),
-        [],
-    ),
-    "merge": ("Merge this index into another", _MERGE, 200, _MERGED, []),
-    "snapshot": ("Publish a snapshot of an index", None, 200, _SNAPSHOT, []),
+_NEW_INDEX_EXAMPLE = {"name": "notes", "dimension": 3, "distance": "cosine"}
+_VECTOR_EXAMPLE = [0.1, 0.9, 0.2]
+_ITEMS_EXAMPLE = [
+    {"id": "a", "vector": [0.1, 0.9, 0.2], "metadata": {"lang": "en", "year": 2024}},
+    {"id": "b", "vector": [0.8, 0.1, 0.3], "metadata": {"lang": "de", "year": 2025}},
+]
+_ARROW: dict[str, Schema] = {
+    arrow_stream.MEDIA_TYPE: {
+        "type": "string",
+        "format": "binary",
+        "description": "Columns: id (string), vector (list of floats), metadata (string of JSON, may be missing).",
+    }
 }
 
-
-_BINARY: dict[str, Schema] = {
-    "add": {
-        arrow_stream.MEDIA_TYPE: {
-            "type": "string",
-            "format": "binary",
-            "description": "Columns: id (string), vector (list of floats), metadata (string of JSON, may be missing).",
-        }
-    }
+CALLS: dict[str, Call] = {
+    "index_list": Call("List indexes", page_of(_INFO), parameters=pages(1_000)),
+    "index_create": Call("Create an index", _INFO, _NEW_INDEX, 201, example=_NEW_INDEX_EXAMPLE),
+    "index_get": Call("Get an index", _INFO),
+    "index_delete": Call("Delete an index with its items", None, status=204),
+    "add": Call(
+        "Add or replace items",
+        shape(dict.fromkeys(("added", "updated", "count", "seq"), INTEGER)),
+        closed(shape({"items": list_of(_NEW_ITEM)})),
+        example={"items": _ITEMS_EXAMPLE},
+        other_bodies=_ARROW,
+    ),
+    "search": Call(
+        "Find the nearest items",
+        shape({"results": list_of({"oneOf": [_HIT, list_of(_HIT)]}), "exact": BOOLEAN, "seq": INTEGER}),
+        _SEARCH,
+        example={"vector": _VECTOR_EXAMPLE, "k": 5, "filter": {"lang": "en"}},
+    ),
+    "multi_search": Call(
+        "Find the nearest items of several indexes",
+        shape({"results": list_of({"allOf": [_HIT, shape({"index": _NAME})]}), "exact": BOOLEAN}),
+        _MULTI_SEARCH,
+        example={"indexes": ["notes", "archive"], "vector": _VECTOR_EXAMPLE, "k": 5},
+    ),
+    "fetch": Call(
+        "Fetch items by id",
+        shape({"items": list_of(_ITEM), "missing": _KEYS}),
+        closed(shape({"ids": _KEYS, "include": {**_INCLUDE, "default": list(queries.INCLUDE)}}, ["ids"])),
+        example={"ids": ["a", "b"], "include": ["metadata"]},
+    ),
+    "count": Call(
+        "Count items",
+        shape({"count": INTEGER}),
+        closed(shape({"filter": _FILTER}, [])),
+        example={"filter": {"year": {"$gte": 2024}}},
+    ),
+    "delete": Call(
+        "Delete items by id or by a filter",
+        shape({"deleted": INTEGER, "missing": _KEYS, "seq": INTEGER}),
+        closed(shape({"ids": _KEYS, "filter": _FILTER}, [])),
+        example={"ids": ["b"]},
+    ),
+    "items": Call(
+        "List items",
+        shape({"items": list_of(_ITEM), "next": or_null(STRING)}),
+        parameters=[
+            query("cursor", STRING, "The value of next from the page before."),
+            query("limit", within(1, items.MAX_PAGE_ITEMS, items.DEFAULT_PAGE_ITEMS), "Items a page."),
+            query("include", STRING, "Comma-separated: metadata, vector. Default: metadata."),
+        ],
+    ),
+    "patch": Call(
+        "Change metadata of items",
+        shape({"updated": INTEGER, "missing": _KEYS, "seq": INTEGER}),
+        closed(shape({"items": list_of(closed(shape({"id": _KEY, "metadata": FREE})))})),
+        example={"items": [{"id": "a", "metadata": {"reviewed": True}}]},
+    ),
+    "recall": Call("Measure the recall of an index", _RECALL, _RECALL_WANTED, example={"num": 25, "k": 10}),
+    "recall_history": Call("Earlier measurements of recall", shape({"results": list_of(_RECALL)})),
+    "duplicates": Call(
+        "Find near-duplicates",
+        shape({"groups": list_of(shape({"ids": _KEYS, "max_distance": NUMBER})), "scanned": INTEGER}),
+        closed(shape({"threshold": {**NUMBER, "description": "Distance up to which two items are duplicates."}})),
+        example={"threshold": 0.05},
+    ),
+    "merge": Call("Merge this index into another", _MERGED, _MERGE, example={"dest": "archive", "dry_run": True}),
+    "snapshot": Call("Publish a snapshot of an index", _SNAPSHOT),
 }
 
 
 def describes(call: str) -> Callable[[Method], Method]:
     """Attach the description of a call to a view's method."""
-    summary, body, status, answer, parameters = CALLS[call]
-    done = OpenApiResponse(answer, "Done.")
-    problem = OpenApiResponse(PROBLEM, "A problem: what is wrong and what to do.")
-    return extend_schema(
-        operation_id=call,
-        summary=summary,
-        tags=["vectors"],
-        parameters=parameters,
-        request=None if body is None else {"application/json": body, **_BINARY.get(call, {})},
-        responses={
-            (status, "application/json") if answer else status: done,
-            ("4XX", "application/problem+json"): problem,
-        },
-    )
+    return openapi_shapes.describes(call, CALLS[call], "vectors")

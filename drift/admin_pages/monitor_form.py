@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 else:
     ModelForm = forms.ModelForm  # takes a type argument only in the stubs
 
+_JSON = ("selection", "parameters", "channels")
 _MAY_BE_EMPTY = ("selection", "parameters", "channels", "reference_start", "reference_end", "first_window_end")
 # Nothing said about these is left to the service: it knows what to take, or keeps what there is.
 _LEFT_OUT_IF_EMPTY = ("selection", "parameters", "channels", "first_window_end", "webhook_secret")
@@ -38,6 +39,9 @@ class MonitorForm(ModelForm):
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
+        for name in _JSON:
+            if name in self.fields:
+                self.fields[name].widget.attrs["rows"] = 3
         for name in _MAY_BE_EMPTY:
             if name in self.fields:  # somebody who may only look has a page without fields
                 self.fields[name].required = False

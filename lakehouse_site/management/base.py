@@ -13,6 +13,10 @@ from lakehouse_site.outages import is_expected, outage_of, reason_of
 class ServiceCommand(BaseCommand):
     """A command over one service: results to stdout (`--json` for scripts), errors as one clear line and status 1."""
 
+    # What the environment says is checked. Django's own checks look at the code, import every route for it, which takes
+    # as long as the rest of the start, and are for `manage.py check`.
+    requires_system_checks: list[str] = ["access"]  # noqa: RUF012
+
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--json", action="store_true", dest="as_json", help="print the result as JSON")
 

@@ -117,7 +117,8 @@ def test_a_report_on_exports_shows_the_audit_table(admin_client: Client) -> None
 
     page = admin_client.get(f"/admin/drift/driftreport/{DriftReport.objects.get().pk}/change/").content.decode()
 
-    assert "<td>rows</td><td>100</td><td>40</td><td>-0.600</td><td>alert</td>" in page
+    assert "<td>rows</td><td>100</td><td>40</td><td>-0.600</td>" in page
+    assert '<td class="dr-verdict dr-status-alert">alert</td>' in page
     assert "<td>new_one</td><td>–</td>" in page
 
 

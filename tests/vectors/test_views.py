@@ -214,7 +214,7 @@ def test_metadata_that_grow_beyond_a_body_are_refused(client: Client, settings: 
 
 
 def test_every_route_is_described_with_the_fields_that_are_read() -> None:
-    described = {call: body["properties"] for call, (_, body, *_) in openapi.CALLS.items() if body}
+    described = {name: call.body["properties"] for name, call in openapi.CALLS.items() if call.body}
 
     assert {call: tuple(fields) for call, fields in described.items()} == {
         "index_create": validation.INDEX_FIELDS,
