@@ -15,6 +15,10 @@ endif
 RUNTIME_STAMP := $(VENV)/installed-requirements.txt
 DEV_STAMP := $(VENV)/installed-requirements-dev.txt
 
+CLIENTS := $(VENV)/clients
+CLIENTS_STAMP := $(CLIENTS)/installed-requirements-clients.txt
+CLIENTS_JS := tests/clients/js
+
 PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input install --quiet
 UV_COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --fork-strategy fewest --no-header
 
@@ -26,7 +30,7 @@ MANAGE_APART := env -u DATABASE_URL LAKEHOUSE_DATA_DIR=$(VENV)/checks $(BIN)/pyt
 PYTEST_ARGS ?= -n auto --dist worksteal
 
 .DEFAULT_GOAL := help
-.PHONY: help up install install-dev serve test test-postgres chaos bench bench-distillation bench-drift stress lint schema lock
+.PHONY: help up install install-dev install-clients serve test test-postgres chaos bench bench-distillation bench-drift stress lint schema lock
 
 help: ## List these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-19s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -49,14 +53,23 @@ install-dev: install ## The same, and the tools for tests and checks
 		&& $(PIP) -r requirements-dev.txt \
 		&& cp requirements-dev.txt $(DEV_STAMP); }
 
+install-clients: install-dev ## The engines beside ours that the tests of the catalog run, in an environment of their own
+	@cat requirements-clients.txt $(CLIENTS_JS)/package-lock.json | cmp -s - $(CLIENTS_STAMP) || { \
+		echo "Installing Polars, Daft and iceberg-js for the tests ..." \
+		&& $(BIN)/python -m venv --clear $(CLIENTS) \
+		&& $(CLIENTS)/bin/python -m pip --disable-pip-version-check --no-input install --quiet -r requirements-clients.txt \
+		&& cp $(CLIENTS_JS)/package.json $(CLIENTS_JS)/package-lock.json $(CLIENTS) \
+		&& (cd $(CLIENTS) && PATH="$$PWD/bin:$$PATH" npm ci --silent --no-audit --no-fund) \
+		&& cat requirements-clients.txt $(CLIENTS_JS)/package-lock.json > $(CLIENTS_STAMP); }
+
 serve: install ## Migrate and serve, without the demo
 	@$(BIN)/python manage.py migrate --verbosity 0
 	@exec $(BIN)/python manage.py serve
 
-test: install-dev ## Run the whole test suite
+test: install-clients ## Run the whole test suite
 	@$(BIN)/python -m pytest $(PYTEST_ARGS)
 
-test-postgres: install-dev ## What has to do with a database, once more on a Postgres that the tests start themselves
+test-postgres: install-clients ## What has to do with a database, once more on a Postgres that the tests start themselves
 	@LAKEHOUSE_TEST_DATABASE=postgres $(BIN)/python -m pytest $(PYTEST_ARGS)
 
 chaos: install-dev ## Kill servers, damage files, break storages and count what is lost; a few minutes, and a table
@@ -88,8 +101,9 @@ schema: install-dev ## Write docs/reference/openapi.yaml anew
 	@$(MANAGE_APART) spectacular --validate --fail-on-warn --file $(SCHEMA)
 
 # Not after `install`: a lock that does not install must be renewable.
-lock: ## Renew requirements.txt and requirements-dev.txt from the ranges in pyproject.toml
+lock: ## Renew the requirements*.txt from the ranges in pyproject.toml
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@$(PIP) uv
 	@$(UV_COMPILE) --upgrade pyproject.toml -o requirements.txt
 	@$(UV_COMPILE) --upgrade pyproject.toml --group dev --constraint requirements.txt -o requirements-dev.txt
+	@$(UV_COMPILE) --upgrade --group clients -o requirements-clients.txt

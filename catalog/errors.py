@@ -7,6 +7,7 @@ Each that a client of the Iceberg protocol can meet carries `exception`, the nam
     LakehouseError
     ├── CommitStateUnknown          nobody can know whether a commit happened: look before you try again
     ├── Unprocessable               well formed, and at odds with itself
+    ├── NotGranted                  a grant is missing: once there are any, they alone decide
     ├── QueryTimedOut               a query ran into its time limit and was ended
     ├── InvalidInput
     │   ├── BadCatalogRequest       a request that breaks a rule of the protocol
@@ -18,6 +19,7 @@ Each that a client of the Iceberg protocol can meet carries `exception`, the nam
     │   └── NoSuchView
     └── Conflict
         ├── AlreadyExists
+        ├── AnsweredMeanwhile       another request with the same idempotency key was first
         ├── NamespaceNotEmpty
         └── CommitFailed            what the commit builds on has changed: load again and try again
 """
@@ -51,6 +53,14 @@ class Unprocessable(LakehouseError):
     code = "unprocessable"
     title = "The request contradicts itself"
     exception: ClassVar[str] = "UnprocessableEntityException"
+
+
+class NotGranted(LakehouseError):
+    """The caller holds no grant for this; once a warehouse has any, they alone decide."""
+
+    code = "not_granted"
+    title = "Not granted"
+    exception: ClassVar[str] = "ForbiddenException"
 
 
 class NoSuchWarehouse(NotFound):
@@ -91,6 +101,14 @@ class AlreadyExists(Conflict):
     code = "already_exists"
     title = "The name is taken"
     exception: ClassVar[str] = "AlreadyExistsException"
+
+
+class AnsweredMeanwhile(Conflict):
+    """Another request with the same idempotency key was first: its answer is the answer."""
+
+    code = "answered_meanwhile"
+    title = "The key has been used"
+    exception: ClassVar[str] = "CommitFailedException"
 
 
 class NamespaceNotEmpty(Conflict):

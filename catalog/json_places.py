@@ -40,10 +40,10 @@ def check_json(value: object, pointer: str) -> None:
     -----
     Linear in the size of `value`; does not recurse.
     """
-    stack: list[tuple[Iterator[tuple[str | int, object]], str]] = [(iter([("", value)]), "")]
+    stack: list[Iterator[tuple[str | int, object]]] = [iter([("", value)])]
     trail: list[str | int] = []
     while stack:
-        entry = next(stack[-1][0], None)
+        entry = next(stack[-1], None)
         if entry is None:
             stack.pop()
             if trail:
@@ -51,10 +51,10 @@ def check_json(value: object, pointer: str) -> None:
             continue
         name, found = entry
         trail.append(name)
-        if type(found) in (dict, list) and found:
+        if type(found) in (dict, list):
             if len(stack) > MAX_DEPTH:
                 raise _fault(pointer, trail[:8], f"The JSON is nested deeper than {MAX_DEPTH} levels.")
-            stack.append((_entries(found), ""))
+            stack.append(_entries(found))
             continue
         fault = _leaf_fault(found)
         if fault:
@@ -79,7 +79,7 @@ def _leaf_fault(value: object) -> str | None:
         return None if INT64_MIN <= value <= INT64_MAX else "The number does not fit into 64 bits."
     if type(value) is float:
         return None if math.isfinite(value) else "The number is not finite."
-    if value is None or type(value) in (bool, dict, list):
+    if value is None or type(value) is bool:
         return None
     return "This is no JSON value."
 

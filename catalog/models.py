@@ -40,9 +40,14 @@ class Namespace(models.Model):
     properties = models.TextField(default="{}", help_text="A JSON object of texts, as it was sent.")
     location = models.CharField(max_length=MAX_LOCATION_LENGTH, help_text="Where new tables get their folders.")
     created_at = models.DateTimeField(auto_now_add=True)
+    deleted_at = models.DateTimeField(null=True, help_text="Dropped then; dropped tables in it can still be undropped.")
 
     class Meta:
-        constraints = (models.UniqueConstraint(fields=("warehouse", "path"), name="catalog_namespace_path"),)
+        constraints = (
+            models.UniqueConstraint(
+                fields=("warehouse", "path"), condition=Q(deleted_at=None), name="catalog_namespace_living_path"
+            ),
+        )
         ordering = ("path",)
 
     def __str__(self) -> str:
@@ -79,7 +84,10 @@ class Relation(models.Model):
             models.UniqueConstraint(
                 fields=("namespace", "name"), condition=Q(deleted_at=None), name="catalog_relation_living_name"
             ),
-            models.UniqueConstraint(fields=("metadata_location",), name="catalog_relation_metadata_location"),
+            # A dropped table may be registered again from the metadata file it had.
+            models.UniqueConstraint(
+                fields=("metadata_location",), condition=Q(deleted_at=None), name="catalog_relation_metadata_location"
+            ),
         )
         indexes = (models.Index(fields=("uuid",), name="catalog_relation_uuid"),)
         ordering = ("namespace", "name")

@@ -27,7 +27,7 @@ _SOURCES: Final[dict[str, frozenset[str] | None]] = {
     "month": _DATES,
     "day": _DATES,
     "hour": _TIMES,
-    "bucket": _TIMES | set("int long decimal date time string uuid fixed binary".split()),
+    "bucket": _TIMES | {"int", "long", "decimal", "date", "time", "string", "uuid", "fixed", "binary"},
     "truncate": frozenset({"int", "long", "decimal", "string", "binary"}),
 }
 _NO_IDENTITY: Final = frozenset({"variant", "geometry", "geography"})
@@ -130,9 +130,9 @@ def check_sources(fields: Sequence[Place], index: SchemaIndex, what: str) -> Non
 
 def _takes(transform: str, type_name: str) -> bool:
     name = transform.partition("[")[0]
-    sources = _SOURCES[name]
+    sources = _SOURCES.get(name)  # Tables that were registered may have transforms of later specifications.
     if sources is None:
-        return name == "void" or type_name not in _NO_IDENTITY
+        return name != "identity" or type_name not in _NO_IDENTITY
     return type_name in sources
 
 

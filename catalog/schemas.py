@@ -20,14 +20,13 @@ MAX_FIELD_ID: Final = 2_147_483_447
 MAX_FIELDS: Final = 100_000
 MAX_DECIMAL_PRECISION: Final = 38
 NESTED: Final = ("struct", "list", "map")
-_PLAIN: Final = frozenset(
-    "boolean int long float double date time timestamp timestamptz timestamp_ns timestamptz_ns string uuid binary "
-    "unknown variant geometry geography".split()
-)
 _DECIMAL: Final = re.compile(r"decimal\(\s*(\d{1,3})\s*,\s*(\d{1,3})\s*\)")
 _FIXED: Final = re.compile(r"fixed\[\s*(\d{1,10})\s*\]")
 _GEO: Final = re.compile(r"(geometry|geography)\([^()]{0,200}\)")
 _SINCE_V3: Final = frozenset({"timestamp_ns", "timestamptz_ns", "unknown", "variant", "geometry", "geography"})
+_NUMBERS: Final = frozenset({"int", "long", "float", "double"})
+_MOMENTS: Final = frozenset({"date", "time", "timestamp", "timestamptz"})
+_PLAIN: Final = _SINCE_V3 | _NUMBERS | _MOMENTS | {"boolean", "string", "uuid", "binary"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,9 +71,7 @@ class SchemaIndex:
             raise BadCatalogRequest(detail, pointer=pointer)
         if column.name in self.id_of_name:
             ids = f"{self.id_of_name[column.name]} and {column.field_id}"
-            raise BadCatalogRequest(
-                f"Invalid schema: multiple fields for name {column.name}: {ids}", pointer=pointer
-            )
+            raise BadCatalogRequest(f"Invalid schema: multiple fields for name {column.name}: {ids}", pointer=pointer)
         if len(self.by_id) >= MAX_FIELDS:
             raise BadCatalogRequest(f"Invalid schema: more than {MAX_FIELDS} fields", pointer=pointer)
         self.by_id[column.field_id] = column
@@ -259,5 +256,3 @@ def _fresh_type(value: Any, next_id: Callable[[], int], new_of: dict[int, int]) 
         new_of[value[f"{part}-id"]] = next_id()
     ids = {f"{part}-id": new_of[value[f"{part}-id"]] for part in parts}
     return {**value, **ids, **{part: _fresh_type(value[part], next_id, new_of) for part in parts}}
-
-

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from drf_spectacular.utils import OpenApiResponse, extend_schema
 
-from distillation.export_reads import MAX_PAGE
+from distillation.export_reads import CONTENT_TYPES, MAX_PAGE
 from distillation.export_request import ATTEMPTS, DEFAULT_SPLIT, KINDS
 from distillation.formats import Format
 from distillation.models import Export
@@ -18,40 +18,37 @@ from lakehouse_site.openapi_shapes import (
     COUNTS,
     FREE,
     INTEGER,
+    PAGES,
     STRING,
     TIME,
     UUID,
     Call,
     Method,
     Schema,
-    closed,
+    body_of,
     list_of,
     or_null,
     page_of,
-    pages,
     query,
     shape,
     within,
     words,
 )
 
-_NEW_EXPORT = closed(
-    shape(
-        {
-            "kind": words(KINDS, "sft"),
-            "format": words([name.value for name in Format]),
-            "file_type": words([name.value for name in FileType], "jsonl"),
-            "include_partial": {"type": "boolean", "default": False},
-            "attempts": words(ATTEMPTS, "best"),
-            "split": {"type": "string", "default": DEFAULT_SPLIT, "description": "Percent: train/validation/test."},
-            "dry_run": {
-                "type": "boolean",
-                "default": False,
-                "description": "Only say what would be exported; status 200.",
-            },
+_NEW_EXPORT = body_of(
+    {
+        "kind": words(KINDS, "sft"),
+        "format": words([name.value for name in Format]),
+        "file_type": words([name.value for name in FileType], "jsonl"),
+        "include_partial": {"type": "boolean", "default": False},
+        "attempts": words(ATTEMPTS, "best"),
+        "split": {"type": "string", "default": DEFAULT_SPLIT, "description": "Percent: train/validation/test."},
+        "dry_run": {
+            "type": "boolean",
+            "default": False,
+            "description": "Only say what would be exported; status 200.",
         },
-        [],
-    )
+    },
 )
 _RESULT = shape(
     {
@@ -127,9 +124,14 @@ _EVAL_SET_EXAMPLE = {
 }
 
 CALLS: dict[str, Call] = {
-    "export_list": Call("List exports", page_of(shape(_INFO_FIELDS)), parameters=pages(MAX_PAGE)),
+    "export_list": Call("List exports", page_of(shape(_INFO_FIELDS)), parameters=PAGES),
     "export_create": Call(
-        "Export a training set", _RESULT, _NEW_EXPORT, 201, example={"kind": "sft", "format": "messages"}
+        "Export a training set",
+        _RESULT,
+        _NEW_EXPORT,
+        201,
+        example={"kind": "sft", "format": "messages"},
+        other_status=200,
     ),
     "export_get": Call(
         "Get an export with its manifest and audit table",
@@ -147,22 +149,22 @@ CALLS: dict[str, Call] = {
     "recall_notice_list": Call(
         "List recall notices",
         page_of(_NOTICE),
-        parameters=[query("open", BOOLEAN, "Only those nobody has acknowledged."), *pages(MAX_PAGE)],
+        parameters=[query("open", BOOLEAN, "Only those nobody has acknowledged."), *PAGES],
     ),
     "recall_notice_acknowledge": Call("Acknowledge a recall notice", _NOTICE),
     "eval_set_list": Call("List evaluation sets", shape({"results": list_of(_EVAL_SET)})),
     "eval_set_create": Call(
         "Keep every export clean of an evaluation set",
         _EVAL_SET,
-        closed(shape({"name": STRING, "items": list_of(_ITEM)})),
+        body_of({"name": STRING, "items": list_of(_ITEM)}, ["name", "items"]),
         201,
         example=_EVAL_SET_EXAMPLE,
     ),
-    "freeze_list": Call("List frozen scorers", page_of(shape(FREEZE_FIELDS)), parameters=pages(MAX_PAGE)),
+    "freeze_list": Call("List frozen scorers", page_of(shape(FREEZE_FIELDS)), parameters=PAGES),
     "freeze_acknowledge": Call(
         "Let exports take the runs of a frozen scorer again",
         shape(FREEZE_FIELDS),
-        closed(shape({"by": {**STRING, "description": "Who has looked; default: the caller."}, "note": STRING}, [])),
+        body_of({"by": {**STRING, "description": "Who has looked; default: the caller."}, "note": STRING}),
         example={"by": "Ada", "note": "looked at all twelve"},
     ),
     "eval_set_retire": Call("Let exports use an evaluation set no longer", _EVAL_SET),
@@ -179,6 +181,7 @@ describes_file = extend_schema(
     summary="Download a file of a complete export",
     tags=["distillation"],
     responses={
-        (200, "application/octet-stream"): OpenApiResponse({"type": "string", "format": "binary"}, "The file."),
+        (200, media_type): OpenApiResponse({"type": "string", "format": "binary"}, "The file.")
+        for media_type in sorted(set(CONTENT_TYPES.values()))
     },
 )

@@ -24,7 +24,7 @@ logger = logging.getLogger(__name__)
 
 READ_BYTES = 256 * 1024
 MAX_PAGE = 1_000
-_CONTENT_TYPES = {
+CONTENT_TYPES = {
     "jsonl": "application/x-ndjson",
     "json": "application/json",
     "parquet": "application/vnd.apache.parquet",
@@ -140,7 +140,7 @@ def open_export_file(*, export_id: str, name: str) -> FileStream:
         raise ExportNotFound(f"The export {export_id} has no file {name!r}; it has {', '.join(sorted(sizes))}.")
     pieces = _pieces(export_id, name)
     first = next(pieces, b"")  # so that an error comes before the answer has begun
-    content_type = _CONTENT_TYPES[name.rpartition(".")[2]]
+    content_type = CONTENT_TYPES[name.rpartition(".")[2]]
     return FileStream(name, sizes[name], content_type, chain([first], pieces))
 
 

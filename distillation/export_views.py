@@ -7,7 +7,6 @@ from typing import Any, ClassVar
 
 import orjson
 from django.http import StreamingHttpResponse
-from rest_framework.pagination import LimitOffsetPagination
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
@@ -21,14 +20,8 @@ from distillation.pipeline_types import Outcome
 from distillation.row_files import FileType
 from lakehouse_site.access.tokens import Caller
 from lakehouse_site.errors import Fault, InvalidInput
+from lakehouse_site.pagination import Pages
 from vectors.fields import Fields
-
-
-class ExportsPagination(LimitOffsetPagination):
-    """``?limit`` and ``?offset``; 100 entries a page unless told."""
-
-    default_limit = 100
-    max_limit = export_reads.MAX_PAGE
 
 
 class ExportsView(APIView):
@@ -41,7 +34,7 @@ class ExportsView(APIView):
         "write": "distillation.add_export",
         "admin": "distillation.delete_export",
     }
-    pagination_class = ExportsPagination
+    pagination_class = Pages
 
 
 class ExportListView(ExportsView):
@@ -102,7 +95,10 @@ class RecallNoticesView(ExportsView):
     @describes("recall_notice_list")
     def get(self, request: Request) -> Response:
         paginator = self.pagination_class()
-        found = export_reads.list_notices(only_open=request.query_params.get("open") == "true")
+        is_open = request.query_params.get("open", "false")
+        if is_open not in ("true", "false"):
+            raise InvalidInput.at("?open", "choice", "Expected true or false.")
+        found = export_reads.list_notices(only_open=is_open == "true")
         page = paginator.paginate_queryset(found, request, view=self) or []
         return paginator.get_paginated_response([asdict(export_reads.notice_info(notice)) for notice in page])
 

@@ -21,7 +21,7 @@ from lakehouse_site.openapi_shapes import (
     Call,
     Method,
     Schema,
-    closed,
+    body_of,
     list_of,
     or_null,
     query,
@@ -122,7 +122,7 @@ _DECIDED = shape(
         "is_disputed": BOOLEAN,
     }
 )
-_NOTE = closed(shape({"note": {"type": "string", "maxLength": MAX_NOTE_CHARACTERS}}, []))
+_NOTE = body_of({"note": {"type": "string", "maxLength": MAX_NOTE_CHARACTERS}})
 _RUN_EXAMPLE = {
     "run_id": "example-1",
     "task_id": "task-1",
@@ -172,7 +172,7 @@ CALLS: dict[str, Call] = {
     "scored_run_add": Call(
         "Bring in scored runs",
         _POSTED,
-        closed(shape({"runs": list_of(_NEW_RUN)})),
+        body_of({"runs": list_of(_NEW_RUN)}, ["runs"]),
         example={"runs": [_RUN_EXAMPLE]},
         other_bodies={"application/x-ndjson": {"type": "string", "description": "One run a line."}},
     ),

@@ -13,6 +13,7 @@ from lakehouse_site.openapi_shapes import (
     FREE,
     INTEGER,
     NUMBER,
+    PAGES,
     STRING,
     TIME,
     UUID,
@@ -23,7 +24,6 @@ from lakehouse_site.openapi_shapes import (
     list_of,
     or_null,
     page_of,
-    pages,
     query,
     shape,
     within,
@@ -38,7 +38,10 @@ _VALUES: Schema = {
     **list_of({"oneOf": [or_null(NUMBER), _WORD]}),
     "description": "null, NaN and infinite values are dropped and counted.",
 }
-_ROWS = list_of(list_of({"oneOf": [NUMBER, _WORD]}))
+_ROWS = {
+    **list_of(list_of({"oneOf": [or_null(NUMBER), _WORD]})),
+    "description": "Rows that are not finite are dropped.",
+}
 _SECONDS = within(1, monitor_fields.MAX_SECONDS)
 _TOLD: dict[str, Schema] = {
     "name": {"type": "string", "minLength": 1, "maxLength": monitor_fields.MAX_NAME},
@@ -129,7 +132,7 @@ _DISTRIBUTION = closed(
         {
             "reference": _VALUES,
             "current": _VALUES,
-            "buckets": within(MIN_BUCKETS, MAX_BUCKETS, BUCKETS),
+            "buckets": {**INTEGER, "default": BUCKETS, "description": f"Clamped to {MIN_BUCKETS} to {MAX_BUCKETS}."},
             "epsilon": {**NUMBER, "default": 1e-4},
             "binning": words(("equal_width", "quantile"), "equal_width"),
             "alpha": {**NUMBER, "default": 0.01},
@@ -192,7 +195,7 @@ CALLS: dict[str, Call] = {
     "drift_embedding": Call(
         "Compare two sets of vectors", FREE, _EMBEDDING, example={**_ROWS_EXAMPLE, "permutations": 99}
     ),
-    "monitor_list": Call("List monitors", page_of(_MONITOR), parameters=pages(1_000)),
+    "monitor_list": Call("List monitors", page_of(_MONITOR), parameters=PAGES),
     "monitor_create": Call("Create a monitor", _MONITOR, _NEW_MONITOR, 201, example=_MONITOR_EXAMPLE),
     "monitor_get": Call("Get a monitor", _MONITOR),
     "monitor_update": Call("Change a monitor", _MONITOR, _MONITOR_CHANGES, example={"consecutive": 2}),
@@ -201,12 +204,12 @@ CALLS: dict[str, Call] = {
     "report_list": Call(
         "List reports",
         page_of(_REPORT),
-        parameters=[*pages(1_000), _OF_MONITOR, query("verdict", words(DriftReport.Verdict.values), "Only these.")],
+        parameters=[*PAGES, _OF_MONITOR, query("verdict", words(DriftReport.Verdict.values), "Only these.")],
     ),
     "alert_list": Call(
         "List alerts",
         page_of(_ALERT),
-        parameters=[*pages(1_000), _OF_MONITOR, query("state", words(DriftAlert.State.values), "Only these.")],
+        parameters=[*PAGES, _OF_MONITOR, query("state", words(DriftAlert.State.values), "Only these.")],
     ),
     "alert_acknowledge": Call(
         "Acknowledge an alert", _ALERT, _SEEN, example={"by": "Ada", "note": "the new model answers shorter"}

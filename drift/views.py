@@ -19,9 +19,9 @@ from drift.freezing import freeze_facts
 from drift.models import DriftAlert, DriftReport
 from drift.monitor_fields import parse_monitor
 from drift.openapi import describes
-from drift.pagination import DriftPagination
 from drift.psi import compute_distribution_drift
 from lakehouse_site.errors import InvalidInput
+from lakehouse_site.pagination import Pages
 
 
 class DriftView(APIView):
@@ -36,7 +36,7 @@ class DriftView(APIView):
 
     def page(self, request: Request, found: QuerySet[Any], describe: Callable[[Any], dict[str, Any]]) -> Response:
         """Answer with one page of rows."""
-        paginator = DriftPagination()
+        paginator = Pages()
         rows = paginator.paginate_queryset(found, request, view=self) or []
         return paginator.get_paginated_response([describe(row) for row in rows])
 

@@ -8,6 +8,8 @@ from typing import Any, TypeVar
 
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiResponse, extend_schema
 
+from lakehouse_site.pagination import DEFAULT_PAGE, MAX_PAGE
+
 Schema = dict[str, Any]
 Method = TypeVar("Method", bound=Callable[..., Any])
 
@@ -36,8 +38,14 @@ def shape(properties: Mapping[str, Schema], required: Sequence[str] | None = Non
 
 
 def closed(schema: Schema) -> Schema:
-    """Return the shape of a body in which a field that is not known is refused."""
+    """Return the shape of an object in which a field that is not known is refused."""
     return {**schema, "additionalProperties": False}
+
+
+def body_of(properties: Mapping[str, Schema], required: Sequence[str] = ()) -> Schema:
+    """Return the shape of a body that `vectors.fields.Fields` reads: null is absent, nothing unknown may stand."""
+    fields = {name: one if name in required else or_null(one) for name, one in properties.items()}
+    return closed(shape(fields, required))
 
 
 def list_of(item: Schema) -> Schema:
@@ -64,12 +72,11 @@ def query(name: str, schema: Schema, description: str) -> OpenApiParameter:
     return OpenApiParameter(name, schema, OpenApiParameter.QUERY, description=description)
 
 
-def pages(most: int, default: int = 100) -> list[OpenApiParameter]:
-    """Return the parameters of a list by ``?limit`` and ``?offset``."""
-    return [
-        query("limit", within(1, most, default), "Entries a page."),
-        query("offset", {"type": "integer", "minimum": 0, "default": 0}, "Entries to pass over."),
-    ]
+PAGES = [
+    query("limit", within(1, MAX_PAGE, DEFAULT_PAGE), "Entries a page."),
+    query("offset", {"type": "integer", "minimum": 0, "default": 0}, "Entries to pass over."),
+]
+"""The parameters of a list by ``?limit`` and ``?offset``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +99,8 @@ class Call:
         A body that works; the browsable API begins its form with it.
     other_bodies
         Shapes of bodies that are not JSON, by media type.
+    other_status
+        Another status of success, with the same answer.
     """
 
     summary: str
@@ -101,18 +110,20 @@ class Call:
     parameters: Sequence[OpenApiParameter] = ()
     example: Any = None
     other_bodies: Mapping[str, Schema] = field(default_factory=dict)
+    other_status: int | None = None
 
 
 def describes(operation: str, call: Call, tag: str) -> Callable[[Method], Method]:
     """Attach the description of a call to a view's method, and the example for the browsable API."""
     done = OpenApiResponse(call.answer, "Done.")
+    statuses = [status for status in (call.status, call.other_status) if status]
     extend = extend_schema(
         operation_id=operation,
         summary=call.summary,
         tags=[tag],
         parameters=list(call.parameters),
         request=None if call.body is None else {JSON: call.body, **call.other_bodies},
-        responses={(call.status, JSON) if call.answer else call.status: done},
+        responses={(status, JSON) if call.answer else status: done for status in statuses},
         examples=[]
         if call.example is None
         else [OpenApiExample("Example", call.example, request_only=True, media_type=JSON)],

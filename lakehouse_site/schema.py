@@ -67,6 +67,9 @@ def finish(result: dict[str, Any], generator: Any, request: Any, public: bool) -
     result.setdefault("components", {}).setdefault("schemas", {})["Problem"] = _PROBLEM
     for operation in (operation for path in result["paths"].values() for operation in path.values()):
         operation["responses"] |= _PROBLEMS
+        body = operation.get("requestBody")
+        if body and any("required" in content["schema"] for content in body["content"].values()):
+            body["required"] = True
         for parameter in operation.get("parameters", ()):
             if parameter["in"] == "path" and parameter["name"] in PATH_EXAMPLES:
                 parameter.setdefault("example", PATH_EXAMPLES[parameter["name"]])

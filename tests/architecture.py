@@ -167,7 +167,6 @@ OUTER = {
     "export_views",
     "management",
     "openapi",
-    "pagination",
     "serializers",
     "templatetags",
     "urls",
@@ -181,6 +180,7 @@ SITE_FOR_OUTER = {
     "lakehouse_site.http",
     "lakehouse_site.management.base",
     "lakehouse_site.openapi_shapes",
+    "lakehouse_site.pagination",
 }
 # The site's own inner modules; what speaks HTTP there is for views and middleware.
 SITE_INNER = {f"lakehouse_site.access.{name}" for name in ("models", "selectors", "services")} | {

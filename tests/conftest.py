@@ -34,6 +34,7 @@ ONCE = {
     "lakehouse_site",
     "test_check_processes.py",
     "test_docs.py",
+    "test_engines_s3.py",
     "test_export_datasets.py",
     "test_export_processes.py",
     "test_export_s3.py",

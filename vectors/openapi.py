@@ -10,16 +10,16 @@ from lakehouse_site.openapi_shapes import (
     FREE,
     INTEGER,
     NUMBER,
+    PAGES,
     STRING,
     TIME,
     Call,
     Method,
     Schema,
-    closed,
+    body_of,
     list_of,
     or_null,
     page_of,
-    pages,
     query,
     shape,
     within,
@@ -35,6 +35,7 @@ _KEY: Schema = {"type": "string", "minLength": 1, "maxLength": MAX_KEY_LENGTH}
 _KEYS = list_of(_KEY)
 _METADATA: Schema = {"type": "object", "nullable": True, "additionalProperties": True}
 _INCLUDE = list_of(words(queries.INCLUDE))
+_WORDS_TO_INCLUDE: Schema = {"type": "string", "pattern": f"^({'|'.join(queries.INCLUDE)}|,)*$"}
 _NAME: Schema = {"type": "string", "pattern": f"^{validation.NAME.pattern}$"}
 _FILTER: Schema = {
     "type": "object",
@@ -43,12 +44,11 @@ _FILTER: Schema = {
     "description": 'Which items count, for example {"lang": "en", "year": {"$gte": 2020}}; '
     "docs/reference/filters.md tells the language.",
 }
-_MMR = shape(
+_MMR = body_of(
     {
         "lambda": {"type": "number", "minimum": 0, "maximum": 1, "default": queries.DEFAULT_RELEVANCE},
         "fetch_k": within(1, queries.MAX_K),
-    },
-    [],
+    }
 )
 _SEARCH_OPTIONS: Schema = {
     "k": within(1, queries.MAX_K, queries.DEFAULT_K),
@@ -57,47 +57,40 @@ _SEARCH_OPTIONS: Schema = {
     "include": {**_INCLUDE, "default": ["metadata"]},
     "max_distance": {"type": "number", "nullable": True},
 }
-_NEW_INDEX = closed(
-    shape(
-        {
-            "name": _NAME,
-            "dimension": within(1, validation.MAX_DIMENSION),
-            "distance": words(DISTANCES, "cosine"),
-            "m": within(2, validation.MAX_M, validation.DEFAULT_M),
-            "ef_construction": within(1, validation.MAX_EF, validation.DEFAULT_EF_CONSTRUCTION),
-            "ef_search": within(1, validation.MAX_EF, validation.DEFAULT_EF_SEARCH),
-        },
-        ["name", "dimension"],
-    )
+_NEW_INDEX = body_of(
+    {
+        "name": _NAME,
+        "dimension": within(1, validation.MAX_DIMENSION),
+        "distance": words(DISTANCES, "cosine"),
+        "m": within(2, validation.MAX_M, validation.DEFAULT_M),
+        "ef_construction": within(1, validation.MAX_EF, validation.DEFAULT_EF_CONSTRUCTION),
+        "ef_search": within(1, validation.MAX_EF, validation.DEFAULT_EF_SEARCH),
+    },
+    ["name", "dimension"],
 )
-_NEW_ITEM = closed(shape({"id": _KEY, "vector": _NUMBERS, "vector_b64": _BASE64, "metadata": _METADATA}, ["id"]))
-_SEARCH = closed(
-    shape(
-        {
-            "vector": _NUMBERS,
-            "vectors": list_of(_NUMBERS),
-            "vector_b64": _BASE64,
-            "vectors_b64": list_of(_BASE64),
-            "id": _KEY,
-            **_SEARCH_OPTIONS,
-            "mmr": {**_MMR, "nullable": True},
-        },
-        [],
-    )
+_NEW_ITEM = body_of({"id": _KEY, "vector": _NUMBERS, "vector_b64": _BASE64, "metadata": _METADATA}, ["id"])
+_SEARCH = body_of(
+    {
+        "vector": _NUMBERS,
+        "vectors": list_of(_NUMBERS),
+        "vector_b64": _BASE64,
+        "vectors_b64": list_of(_BASE64),
+        "id": _KEY,
+        **_SEARCH_OPTIONS,
+        "mmr": {**_MMR, "nullable": True},
+    },
 )
-_MULTI_SEARCH = closed(
-    shape({"indexes": list_of(_NAME), "vector": _NUMBERS, "vector_b64": _BASE64, **_SEARCH_OPTIONS}, ["indexes"])
+_MULTI_SEARCH = body_of(
+    {"indexes": list_of(_NAME), "vector": _NUMBERS, "vector_b64": _BASE64, **_SEARCH_OPTIONS}, ["indexes"]
 )
-_MERGE = closed(
-    shape(
-        {
-            "dest": _NAME,
-            "clear_source": {"type": "boolean", "default": False},
-            "on_conflict": words(validation.ON_CONFLICT, "skip"),
-            "dry_run": {"type": "boolean", "default": False},
-        },
-        ["dest"],
-    )
+_MERGE = body_of(
+    {
+        "dest": _NAME,
+        "clear_source": {"type": "boolean", "default": False},
+        "on_conflict": words(validation.ON_CONFLICT, "skip"),
+        "dry_run": {"type": "boolean", "default": False},
+    },
+    ["dest"],
 )
 
 _SNAPSHOT = shape(
@@ -132,8 +125,8 @@ _ITEM = shape({"id": _KEY, "metadata": _METADATA, "vector": _NUMBERS}, ["id"])
 _HIT = shape(
     {"id": _KEY, "distance": {"type": "number"}, "metadata": _METADATA, "vector": _NUMBERS}, ["id", "distance"]
 )
-_RECALL_WANTED = closed(
-    shape({"num": within(1, queries.MAX_QUERIES, queries.DEFAULT_NUM), "k": within(1, queries.MAX_K, 10)}, [])
+_RECALL_WANTED = body_of(
+    {"num": within(1, queries.MAX_QUERIES, queries.DEFAULT_NUM), "k": within(1, queries.MAX_K, 10)}
 )
 _MERGED = shape(
     {"source": _NAME, "dest": _NAME}
@@ -155,14 +148,14 @@ _ARROW: dict[str, Schema] = {
 }
 
 CALLS: dict[str, Call] = {
-    "index_list": Call("List indexes", page_of(_INFO), parameters=pages(1_000)),
+    "index_list": Call("List indexes", page_of(_INFO), parameters=PAGES),
     "index_create": Call("Create an index", _INFO, _NEW_INDEX, 201, example=_NEW_INDEX_EXAMPLE),
     "index_get": Call("Get an index", _INFO),
     "index_delete": Call("Delete an index with its items", None, status=204),
     "add": Call(
         "Add or replace items",
         shape(dict.fromkeys(("added", "updated", "count", "seq"), INTEGER)),
-        closed(shape({"items": list_of(_NEW_ITEM)})),
+        body_of({"items": list_of(_NEW_ITEM)}, ["items"]),
         example={"items": _ITEMS_EXAMPLE},
         other_bodies=_ARROW,
     ),
@@ -181,19 +174,19 @@ CALLS: dict[str, Call] = {
     "fetch": Call(
         "Fetch items by id",
         shape({"items": list_of(_ITEM), "missing": _KEYS}),
-        closed(shape({"ids": _KEYS, "include": {**_INCLUDE, "default": list(queries.INCLUDE)}}, ["ids"])),
+        body_of({"ids": _KEYS, "include": {**_INCLUDE, "default": list(queries.INCLUDE)}}, ["ids"]),
         example={"ids": ["a", "b"], "include": ["metadata"]},
     ),
     "count": Call(
         "Count items",
         shape({"count": INTEGER}),
-        closed(shape({"filter": _FILTER}, [])),
+        body_of({"filter": _FILTER}),
         example={"filter": {"year": {"$gte": 2024}}},
     ),
     "delete": Call(
         "Delete items by id or by a filter",
         shape({"deleted": INTEGER, "missing": _KEYS, "seq": INTEGER}),
-        closed(shape({"ids": _KEYS, "filter": _FILTER}, [])),
+        body_of({"ids": _KEYS, "filter": _FILTER}),
         example={"ids": ["b"]},
     ),
     "items": Call(
@@ -202,13 +195,13 @@ CALLS: dict[str, Call] = {
         parameters=[
             query("cursor", STRING, "The value of next from the page before."),
             query("limit", within(1, items.MAX_PAGE_ITEMS, items.DEFAULT_PAGE_ITEMS), "Items a page."),
-            query("include", STRING, "Comma-separated: metadata, vector. Default: metadata."),
+            query("include", _WORDS_TO_INCLUDE, "Comma-separated: metadata, vector. Default: metadata."),
         ],
     ),
     "patch": Call(
         "Change metadata of items",
         shape({"updated": INTEGER, "missing": _KEYS, "seq": INTEGER}),
-        closed(shape({"items": list_of(closed(shape({"id": _KEY, "metadata": FREE})))})),
+        body_of({"items": list_of(body_of({"id": _KEY, "metadata": FREE}, ["id", "metadata"]))}, ["items"]),
         example={"items": [{"id": "a", "metadata": {"reviewed": True}}]},
     ),
     "recall": Call("Measure the recall of an index", _RECALL, _RECALL_WANTED, example={"num": 25, "k": 10}),
@@ -216,7 +209,9 @@ CALLS: dict[str, Call] = {
     "duplicates": Call(
         "Find near-duplicates",
         shape({"groups": list_of(shape({"ids": _KEYS, "max_distance": NUMBER})), "scanned": INTEGER}),
-        closed(shape({"threshold": {**NUMBER, "description": "Distance up to which two items are duplicates."}})),
+        body_of(
+            {"threshold": {**NUMBER, "description": "Distance up to which two items are duplicates."}}, ["threshold"]
+        ),
         example={"threshold": 0.05},
     ),
     "merge": Call("Merge this index into another", _MERGED, _MERGE, example={"dest": "archive", "dry_run": True}),

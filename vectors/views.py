@@ -13,6 +13,7 @@ from rest_framework.views import APIView
 from lakehouse_site.access.permissions import index_visible, require_index
 from lakehouse_site.errors import InvalidInput
 from lakehouse_site.http import BinaryBody, BinaryParser, body_with_exact_integers, has_long_number
+from lakehouse_site.pagination import Pages
 from vectors import (
     arrow_stream,
     batches,
@@ -30,7 +31,6 @@ from vectors import (
 from vectors.answers import hit_fields, item_fields, search_answer
 from vectors.filters import has_huge_number
 from vectors.openapi import describes
-from vectors.pagination import IndexPagination
 
 MAX_SEARCHED_INDEXES = 64
 
@@ -49,7 +49,7 @@ class IndexesView(VectorsView):
     """Named vector indexes."""
 
     required_scopes: ClassVar[dict[str, str]] = {"GET": "read", "POST": "write"}
-    pagination_class = IndexPagination
+    pagination_class = Pages
 
     @describes("index_list")
     def get(self, request: Request) -> Response:

@@ -1,0 +1,27 @@
+"""Other engines with the files on S3: they are told keys of their own, and read and write there by themselves."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.clients.test_engines import EXPECTED, run_python
+from tests.conftest import MakeServer
+from tests.s3 import REGION, S3Endpoint
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.mark.parametrize("name", ["polars", "daft"])
+def test_an_engine_does_the_same_on_s3(name: str, s3: S3Endpoint, make_server: MakeServer) -> None:
+    bucket = s3.new_bucket()
+    server = make_server(**bucket.environment)
+    keys = {
+        "s3.access-key-id": bucket.access_key,
+        "s3.secret-access-key": bucket.secret_key,
+        "s3.region": REGION,
+        "s3.endpoint": bucket.url,
+    }
+
+    told = run_python(f"{name}_client.py", server, keys)
+
+    assert told == {**EXPECTED, "tables": [f"{name}.kept"]}
