@@ -153,9 +153,7 @@ def _uuid_of(updates: Sequence[Mapping[str, Any]]) -> str:
         raise BadCatalogRequest(f"Invalid UUID: {sent!r}", pointer="/updates") from None
 
 
-def _with_places(
-    warehouse: Warehouse, updates: Sequence[Mapping[str, Any]], own: str
-) -> list[Mapping[str, Any]]:
+def _with_places(warehouse: Warehouse, updates: Sequence[Mapping[str, Any]], own: str) -> list[Mapping[str, Any]]:
     """Return the updates with the locations a table may move to; where a client's means nothing, ours stands."""
     found: list[Mapping[str, Any]] = []
     for update in updates:
@@ -189,9 +187,7 @@ def _merged(plans: Sequence[_Plan]) -> Callable[[list[Relation]], list[Relation]
     return merge
 
 
-def rollback(
-    *, warehouse: Warehouse, levels: Sequence[str], name: str, snapshot_id: int, caller: Caller
-) -> Relation:
+def rollback(*, warehouse: Warehouse, levels: Sequence[str], name: str, snapshot_id: int, caller: Caller) -> Relation:
     """Make an earlier snapshot of a table the current one; the snapshots after it stay.
 
     Raises

@@ -12,6 +12,7 @@ import datetime
 import decimal
 import io
 import math
+import re
 import uuid
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final, Protocol
@@ -22,6 +23,8 @@ import pyarrow.compute as pc
 
 FORMATS: Final = ("json", "csv", "arrow")
 _INT64 = 2**63
+# How Arrow writes the infinite dates and times of DuckDB, which are the greatest numbers there are.
+_BEYOND = re.compile(r"<value out of range: (-?)\d+>")
 
 
 class Sink(Protocol):
@@ -76,7 +79,7 @@ def _values(column: pa.Array) -> list[Any]:
 
 def _as_text(column: pa.Array) -> list[Any]:
     texts: list[Any] = pc.cast(column, pa.string()).to_pylist()
-    return [text if text is None else text.replace(" ", "T", 1) for text in texts]
+    return [text if text is None else _BEYOND.sub(r"\1infinity", text).replace(" ", "T", 1) for text in texts]
 
 
 class JsonRows:

@@ -1,7 +1,7 @@
 """Moving tables and views on: first their metadata files, then their rows, all of them or none.
 
-A row is what counts. A metadata file that was written and that no row names is removed, but only when it is certain that
-the rows were not written: a file too many does no harm, one too few is a lost table.
+A row is what counts. A metadata file that was written and that no row names is removed, but only when it is certain
+that the rows were not written: a file too many does no harm, one too few is a lost table.
 """
 
 from __future__ import annotations
@@ -68,7 +68,11 @@ class _Draft:
 
 
 def store(
-    changes: Sequence[Change], *, warehouse: Warehouse, caller: Caller, result: Callable[[list[Relation]], Any] | None = None
+    changes: Sequence[Change],
+    *,
+    warehouse: Warehouse,
+    caller: Caller,
+    result: Callable[[list[Relation]], Any] | None = None,
 ) -> list[Relation]:
     """Write the files and then, in one transaction, the rows and the audit; return the rows in the order of `changes`.
 
@@ -113,8 +117,7 @@ def _row(change: Change) -> Relation:
         uuid=uuid.UUID(metadata["table-uuid" if change.kind == TABLE else "view-uuid"]),
         version=version,
         location=location,
-        metadata_location=change.metadata_location
-        or f"{location}/metadata/{version:05d}-{uuid.uuid4()}.metadata.json",
+        metadata_location=change.metadata_location or f"{location}/metadata/{version:05d}-{uuid.uuid4()}.metadata.json",
         metadata_text=orjson.dumps(metadata).decode(),
         format_version=metadata["format-version"],
         current_snapshot_id=facts.current_snapshot_id if facts else None,

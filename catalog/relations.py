@@ -98,10 +98,8 @@ def create_table(
         raise taken(warehouse, levels, change.name, TABLE) from None
 
 
-def stage_table(
-    *, warehouse: Warehouse, levels: Sequence[str], request: Mapping[str, Any], caller: Caller
-) -> Relation:
-    """Return a table that a later commit with `assert-create` may make; only its place is decided, no row is written."""
+def stage_table(*, warehouse: Warehouse, levels: Sequence[str], request: Mapping[str, Any], caller: Caller) -> Relation:
+    """Return a table that a later commit with `assert-create` may make: its place is decided, no row is written."""
     change = _first_change(warehouse=warehouse, levels=levels, request=request, caller=caller)
     make_folders(warehouse, str(change.metadata["location"]))
     return Relation(
@@ -113,9 +111,7 @@ def stage_table(
     )
 
 
-def _first_change(
-    *, warehouse: Warehouse, levels: Sequence[str], request: Mapping[str, Any], caller: Caller
-) -> Change:
+def _first_change(*, warehouse: Warehouse, levels: Sequence[str], request: Mapping[str, Any], caller: Caller) -> Change:
     name = check_name(request.get("name"), what="table name")
     namespace = namespace_for(warehouse=warehouse, levels=levels, name=name, kind=TABLE, caller=caller)
     table_uuid = str(uuid.uuid4())
@@ -126,9 +122,7 @@ def _first_change(
     return Change(namespace, name, TABLE, None, metadata, "create", is_place_chosen=wanted is not None)
 
 
-def namespace_for(
-    *, warehouse: Warehouse, levels: Sequence[str], name: str, kind: str, caller: Caller
-) -> Namespace:
+def namespace_for(*, warehouse: Warehouse, levels: Sequence[str], name: str, kind: str, caller: Caller) -> Namespace:
     """Return the namespace in which the caller may make something new of this name.
 
     Raises

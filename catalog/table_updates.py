@@ -21,7 +21,7 @@ MAX_UPDATES: Final = 100_000
 # Each of these is compared with all that the table has.
 MAX_DEFINITIONS: Final = 1_000
 _DEFINITIONS: Final = frozenset(
-    {"add-schema", "add-spec", "add-sort-order", "remove-schemas", "remove-partition-specs"}
+    {"add-schema", "add-spec", "add-sort-order", "remove-schemas", "remove-partition-specs", "add-view-version"}
 )
 PREVIOUS_VERSIONS: Final = "write.metadata.previous-versions-max"
 DEFAULT_PREVIOUS_VERSIONS: Final = 100
@@ -58,7 +58,7 @@ def read_updates(updates: object) -> list[Place]:
     Raises
     ------
     BadCatalogRequest
-        They are no array, are more than `MAX_UPDATES`, of which `MAX_DEFINITIONS` may be about schemas, specs and orders,
+        They are no array, more than `MAX_UPDATES`, more than `MAX_DEFINITIONS` about schemas, specs and orders,
         or `check_json` refuses them.
     """
     if not isinstance(updates, list | tuple):

@@ -21,9 +21,7 @@ from catalog.requirements import check_view_requirements
 from catalog.view_metadata import apply_view_updates, new_view_metadata
 
 
-def create_view(
-    *, warehouse: Warehouse, levels: Sequence[str], request: Mapping[str, Any], caller: Caller
-) -> Relation:
+def create_view(*, warehouse: Warehouse, levels: Sequence[str], request: Mapping[str, Any], caller: Caller) -> Relation:
     """Make a view of a `CreateViewRequest` of the protocol.
 
     Raises

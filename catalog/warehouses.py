@@ -46,7 +46,7 @@ def find_warehouse(*, name: str) -> Warehouse:
 
 
 def root_in_storage(alias: str) -> str:
-    """Return where the warehouse of a storage begins: ``file:///…`` or ``s3://bucket/…``, without a slash at its end."""
+    """Return where the warehouse of a storage begins: ``file:///…`` or ``s3://bucket/…``, no slash at its end."""
     storage = storages[alias]
     if isinstance(storage, FileSystemStorage):
         return f"file://{Path(storage.location).absolute() / _FOLDER}"

@@ -150,7 +150,7 @@ class FreezeView(ExportsView):
 
     @describes("freeze_acknowledge")
     def post(self, request: Request, freeze_id: str) -> Response:
-        fields = Fields(request.data or {}, ("by", "note"))
+        fields = Fields(request.data, ("by", "note"))
         by = fields.text("by") if fields.has("by") else who(request)
         note = fields.text("note") if fields.has("note") else ""
         fields.check()
@@ -164,7 +164,7 @@ def _freeze(freeze: Any) -> dict[str, Any]:
 def parse_request(body: Any) -> tuple[ExportRequest, bool]:
     """Return what is asked for, and whether it is only to be looked at."""
     names = ("kind", "format", "file_type", "include_partial", "attempts", "split", "dry_run")
-    fields = Fields({} if body is None else body, names)
+    fields = Fields(body, names)
     kind = fields.choice("kind", KINDS, "sft")
     file_type = fields.choice("file_type", [name.value for name in FileType], "jsonl")
     attempts = fields.choice("attempts", ATTEMPTS, "best")

@@ -167,7 +167,7 @@ def _who(request: Request) -> str:
 
 
 def _note(request: Request) -> str:
-    fields = Fields(request.data or {}, ("note",))
+    fields = Fields(request.data, ("note",))
     note = fields.text("note") if fields.has("note") else ""
     fields.check()
     return note

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any, ClassVar
+from uuid import UUID
 
 from django.db.models import QuerySet
 from rest_framework.request import Request
@@ -143,7 +144,8 @@ class ReportsView(DriftView):
     @describes("report_list")
     def get(self, request: Request) -> Response:
         verdict = _choice(request, "verdict", DriftReport.Verdict.values)
-        found = monitors.list_reports(monitor_id=request.query_params.get("monitor", ""), verdict=verdict)
+        key = _monitor(request)
+        found = monitors.list_reports(monitor_id=str(key or ""), verdict=verdict)
         return self.page(request, found, monitors.describe_report)
 
 
@@ -154,9 +156,8 @@ class AlertsView(DriftView):
 
     @describes("alert_list")
     def get(self, request: Request) -> Response:
-        monitor = request.query_params.get("monitor", "")
-        key = monitors.monitor_key(monitor) if monitor else None
-        found = alerts.list_alerts(state=_choice(request, "state", DriftAlert.State.values), monitor_id=key)
+        state = _choice(request, "state", DriftAlert.State.values)
+        found = alerts.list_alerts(state=state, monitor_id=_monitor(request))
         return self.page(request, found, alerts.describe_alert)
 
 
@@ -186,8 +187,13 @@ class ScorerFreezeView(DriftView):
         return Response({"drift": found.to_dict(), "freeze": freezes.describe_freeze(freeze) if freeze else None})
 
 
+def _monitor(request: Request) -> UUID | None:
+    text = request.query_params.get("monitor")
+    return None if text is None else monitors.monitor_key(text)
+
+
 def _choice(request: Request, name: str, values: list[str]) -> str:
     text = request.query_params.get(name, "")
-    if text and text not in values:
+    if name in request.query_params and text not in values:
         raise InvalidInput.at(f"?{name}", "choice", f"Expected one of {', '.join(values)}.")
     return text

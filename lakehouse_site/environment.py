@@ -131,6 +131,27 @@ VARIABLES: tuple[Variable, ...] = (
         "`manage.py vectors_maintain`.",
     ),
     Variable(
+        "LAKEHOUSE_QUERY_TIMEOUT",
+        read_count,
+        30,
+        "`30`",
+        "Seconds a query may take; then it is killed and answered with 408.",
+    ),
+    Variable(
+        "LAKEHOUSE_QUERY_MEMORY_MB",
+        read_count,
+        1024,
+        "`1024`",
+        "Memory (MiB) the process of one query, or of one file that is ingested, may use.",
+    ),
+    Variable(
+        "LAKEHOUSE_QUERY_WORKERS",
+        read_count,
+        2,
+        "`2`",
+        "Queries that a server process runs at once; more wait for a few seconds and are then answered with 503.",
+    ),
+    Variable(
         "LAKEHOUSE_BIND",
         read_bind,
         "127.0.0.1:8000",

@@ -13,11 +13,12 @@ from django.db import DatabaseError
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.middleware import csrf
 
+from catalog.protocol_errors import is_protocol_path
 from lakehouse_site import health, logs
 from lakehouse_site.access import gate
 from lakehouse_site.http import admit_chunked, discard_small_body
 from lakehouse_site.in_flight import counted
-from lakehouse_site.problems import problem_response, response_for
+from lakehouse_site.problems import for_clients_of_the_catalog, problem_response, response_for
 
 # No inline script or style and nothing from elsewhere; `data:` images are Bootstrap's and Swagger's icons.
 _CONTENT_SECURITY_POLICY = (
@@ -45,6 +46,8 @@ class DoorMiddleware:
         else:
             with counted():
                 response = self._admit(request)
+        if response.status_code >= 400 and is_protocol_path(request.path_info):
+            for_clients_of_the_catalog(response)
         headers = response.headers
         if isinstance(response, HttpResponse) and response.status_code not in (204, 304):
             headers["Content-Length"] = str(len(response.content))  # else the server sends it in chunks
@@ -85,7 +88,7 @@ class _ForPeople:
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         response: HttpResponseBase
-        if "HTTP_COOKIE" not in request.META and request.path_info.startswith("/v1/"):
+        if "HTTP_COOKIE" not in request.META and request.path_info.startswith(("/v1/", "/iceberg/")):
             response = self.get_response(request)
         else:
             response = super().__call__(request)  # type: ignore[misc]

@@ -17,9 +17,11 @@ from django.core.exceptions import (
     RequestDataTooBig,
     SuspiciousOperation,
 )
-from django.http import Http404, HttpRequest, HttpResponse, UnreadablePostError
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, UnreadablePostError
 from rest_framework import exceptions as drf
 
+from catalog.errors import NotGranted, QueryTimedOut, Unprocessable
+from catalog.protocol_errors import protocol_error
 from lakehouse_site import logs
 from lakehouse_site.errors import (
     Conflict,
@@ -39,9 +41,12 @@ CONTENT_TYPE = "application/problem+json"
 
 _STATUS: dict[type[LakehouseError], int] = {
     InvalidInput: 400,
+    NotGranted: 403,
     NotFound: 404,
+    QueryTimedOut: 408,
     Conflict: 409,
     TooLarge: 413,
+    Unprocessable: 422,
     LakehouseError: 500,
     Unavailable: 503,
 }
@@ -81,6 +86,13 @@ def problem_response(
     if faults:
         body["errors"] = faults
     return HttpResponse(_dump(body), status=status, content_type=CONTENT_TYPE, headers=dict(headers or {}))
+
+
+def for_clients_of_the_catalog(response: HttpResponseBase) -> None:
+    """Give a problem the shape that the Iceberg protocol has for it; whatever is no problem stays as it is."""
+    if isinstance(response, HttpResponse) and response.headers.get("Content-Type") == CONTENT_TYPE:
+        response.content = _dump(protocol_error(orjson.loads(response.content)))
+        response.headers["Content-Type"] = "application/json"
 
 
 def response_for(error: BaseException | None) -> HttpResponse | None:

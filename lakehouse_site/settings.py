@@ -29,6 +29,9 @@ LAKEHOUSE_MAX_BODY_BYTES: int = _env["LAKEHOUSE_MAX_BODY_BYTES"]
 LAKEHOUSE_MAX_BATCH_ITEMS: int = _env["LAKEHOUSE_MAX_BATCH_ITEMS"]
 LAKEHOUSE_VECTOR_MEMORY_MB: int = _env["LAKEHOUSE_VECTOR_MEMORY_MB"] or _half_of_memory_mb()
 LAKEHOUSE_MAINTENANCE_SECONDS: int = _env["LAKEHOUSE_MAINTENANCE_SECONDS"]
+LAKEHOUSE_QUERY_TIMEOUT: int = _env["LAKEHOUSE_QUERY_TIMEOUT"]
+LAKEHOUSE_QUERY_MEMORY_MB: int = _env["LAKEHOUSE_QUERY_MEMORY_MB"]
+LAKEHOUSE_QUERY_WORKERS: int = _env["LAKEHOUSE_QUERY_WORKERS"]
 LAKEHOUSE_BIND: str = _env["LAKEHOUSE_BIND"]
 LAKEHOUSE_AUTH_TOKEN: str = _env["LAKEHOUSE_AUTH_TOKEN"]
 LAKEHOUSE_ALLOWED_IPS: str = _env["LAKEHOUSE_ALLOWED_IPS"]
@@ -198,7 +201,7 @@ SESSION_COOKIE_SAMESITE = "Lax"
 MESSAGE_STORAGE = "django.contrib.messages.storage.cookie.CookieStorage"
 
 REST_FRAMEWORK = {
-    "DEFAULT_RENDERER_CLASSES": ["lakehouse_site.http.JsonRenderer", "rest_framework.renderers.BrowsableAPIRenderer"],
+    "DEFAULT_RENDERER_CLASSES": ["lakehouse_site.http.JsonRenderer", "lakehouse_site.browsable.BrowsableRenderer"],
     "DEFAULT_PARSER_CLASSES": ["lakehouse_site.http.JsonParser"],
     "DEFAULT_CONTENT_NEGOTIATION_CLASS": "lakehouse_site.http.ContentNegotiation",
     "DEFAULT_AUTHENTICATION_CLASSES": [
@@ -215,7 +218,7 @@ REST_FRAMEWORK = {
     ),
     "DEFAULT_THROTTLE_RATES": LAKEHOUSE_THROTTLE_RATES,
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
-    "EXCEPTION_HANDLER": "lakehouse_site.problems.exception_handler",
+    "EXCEPTION_HANDLER": "lakehouse_site.browsable.exception_handler",
     "URL_FORMAT_OVERRIDE": None,
 }
 

@@ -20,6 +20,7 @@ from django.conf import settings
 
 from tests.environment import postgres_url
 from tests.fault_proxy import FaultProxy, run_fault_proxy
+from tests.filled import Filled, fill
 from tests.postgres import create_database, drop_database
 from tests.processes import Server, copy_data, environment_for, run_manage
 from tests.s3 import S3Endpoint, run_moto, run_rclone
@@ -163,6 +164,13 @@ def shared_server(request: pytest.FixtureRequest, _session_server: Server) -> Se
     """A server that other tests use too: never stop it, and touch only indexes this test has made."""
     request.node.stash.setdefault(_servers_key, []).append(_session_server)
     return _session_server
+
+
+@pytest.fixture(scope="module")
+def filled(migrated_template: tuple[Path, str | None], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Filled]:
+    """A server of this module with a little of everything."""
+    with _running_server(migrated_template, tmp_path_factory.mktemp("filled"), {}) as server:
+        yield fill(server)
 
 
 @pytest.fixture

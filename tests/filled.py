@@ -14,17 +14,27 @@ from tests.processes import ROOT, Server, run_manage
 
 NAME, PASSWORD = "ada", "a-password-for-tests"
 SAMPLE = ROOT / "tests" / "distillation" / "scored_runs_sample"
-DIMENSION = 4
+DIMENSION = 3
 DAYS, RUNS_A_DAY = 6, 40
-_WORDS = "index vector graph merge recall window bucket token export split batch query label score drift".split()
+_TOPICS = ("graphs", "merging", "drift")
+_WORDS = ("index", "vector", "graph", "merge", "recall", "window", "bucket", "token", "export", "split", "query")
 
 
 @dataclass(frozen=True, slots=True)
 class Filled:
-    """What is there, by the names of path parameters: ``values["export_id"]``."""
+    """What is there.
+
+    Attributes
+    ----------
+    values
+        By the names of path parameters: ``values["export_id"]``.
+    spare
+        The same for what may be deleted.
+    """
 
     server: Server
     values: dict[str, str]
+    spare: dict[str, str]
 
 
 def fill(server: Server, *, seed: int = 7) -> Filled:
@@ -33,7 +43,7 @@ def fill(server: Server, *, seed: int = 7) -> Filled:
     with httpx.Client(base_url=server.base_url, timeout=120, trust_env=False) as http:
         _add_indexes(http, rng)
         export_id, run_id, notice_id, line_id = _add_runs(http, rng)
-        monitor_id = _add_monitors(http)
+        monitor_id, spare_monitor_id = _add_monitors(http)
         server.manage("drift_check", "--due", check=False)  # its status says that something has drifted
         alerts = _get(http, "/v1/drift/alerts")["results"]
         verdicts = {"before": {"r1": "rejected", "r2": "accepted"}, "after": {"r1": "accepted", "r2": "accepted"}}
@@ -47,11 +57,11 @@ def fill(server: Server, *, seed: int = 7) -> Filled:
         "freeze_id": str(freeze["id"]),
         "line_id": line_id,
         "monitor_id": monitor_id,
-        "name": "docs",
+        "name": "notes",
         "notice_id": notice_id,
         "run_id": run_id,
     }
-    return Filled(server, values)
+    return Filled(server, values, {"name": "spare", "monitor_id": spare_monitor_id})
 
 
 def add_boss(server: Server) -> None:
@@ -65,21 +75,25 @@ def items(rng: random.Random, count: int, prefix: str = "item") -> list[dict[str
     """Return items in a few clusters, with metadata by which they can be told apart."""
     found = []
     for number in range(count):
-        topic = number % 4
+        topic = number % 3
         vector = [round(rng.gauss(3.0 if place == topic else 0.0, 0.8), 4) for place in range(DIMENSION)]
-        facts = {"lang": ["en", "de", "fr"][number % 3], "year": 2020 + number % 6, "topic": _WORDS[topic]}
+        facts: dict[str, Any] = {"lang": ["en", "de", "fr"][number % 3], "year": 2020 + number % 6, "topic": _TOPICS[topic]}
         found.append({"id": f"{prefix}-{number:03}", "vector": vector, "metadata": {**facts, "title": _text(rng, 6)}})
     return found
 
 
 def _add_indexes(http: httpx.Client, rng: random.Random) -> None:
     shared = items(rng, 120)
-    for name, content in (("docs", shared), ("fresh", [*shared[:10], *items(rng, 40, "new")])):
+    for name, content in (
+        ("notes", shared),
+        ("archive", [*shared[:10], *items(rng, 40, "new")]),
+        ("spare", shared[:3]),
+    ):
         _post(http, "/v1/vectors/index", {"name": name, "dimension": DIMENSION})
         _post(http, f"/v1/vectors/index/{name}/add", {"items": content})
-    _post(http, "/v1/vectors/index/docs/snapshot", None)
+    _post(http, "/v1/vectors/index/notes/snapshot", None)
     for _ in range(2):
-        _post(http, "/v1/vectors/index/docs/recall", {"num": 10, "k": 5})
+        _post(http, "/v1/vectors/index/notes/recall", {"num": 10, "k": 5})
 
 
 def _add_runs(http: httpx.Client, rng: random.Random) -> tuple[str, str, str, str]:
@@ -125,9 +139,10 @@ def _recent_runs(rng: random.Random) -> list[dict[str, Any]]:
     return found
 
 
-def _add_monitors(http: httpx.Client) -> str:
+def _add_monitors(http: httpx.Client) -> tuple[str, str]:
+    """Return a monitor that has looked, and one that nothing needs."""
     first = datetime.now(UTC) - timedelta(days=DAYS - 2)
-    body = {
+    body: dict[str, Any] = {
         "name": "runs of the assistant",
         "target": "runs",
         "selection": {"source": "assistant.answers"},
@@ -136,9 +151,10 @@ def _add_monitors(http: httpx.Client) -> str:
         "window_seconds": 86_400,
         "first_window_end": first.isoformat(),
     }
+    spare = _post(http, "/v1/drift/monitors", {**body, "name": "spare", "is_active": False})
     figures = {"name": "what exports hold", "target": "export_figures", "selection": {"kind": "sft"}}
     _post(http, "/v1/drift/monitors", {**figures, "window_seconds": 3_600, "first_window_end": first.isoformat()})
-    return str(_post(http, "/v1/drift/monitors", body)["id"])
+    return str(_post(http, "/v1/drift/monitors", body)["id"]), str(spare["id"])
 
 
 def _text(rng: random.Random, count: int) -> str:

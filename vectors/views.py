@@ -30,6 +30,7 @@ from vectors import (
 )
 from vectors.answers import hit_fields, item_fields, search_answer
 from vectors.filters import has_huge_number
+from vectors.form_examples import fit_example
 from vectors.openapi import describes
 
 MAX_SEARCHED_INDEXES = 64
@@ -43,6 +44,11 @@ class VectorsView(APIView):
         "write": "vectors.change_vectorindex",
         "admin": "vectors.delete_vectorindex",
     }
+
+    def fit_example(self, example: dict[str, Any]) -> dict[str, Any]:
+        """Fit the example of the page's form to the index in the path."""
+        name = self.kwargs.get("name")
+        return fit_example(example, name) if name else example
 
 
 class IndexesView(VectorsView):

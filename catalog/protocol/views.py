@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
-from urllib.parse import unquote
 
 import orjson
 from django.http import HttpResponse
@@ -21,6 +20,7 @@ from catalog.models import Warehouse
 from catalog.names import levels_of
 from catalog.recorded import Answer
 from catalog.warehouses import default_warehouse, find_warehouse
+from lakehouse_site import logs
 from lakehouse_site.access import tokens
 from lakehouse_site.errors import Conflict, InvalidInput, LakehouseError, NotFound
 from lakehouse_site.http import JsonParser, JsonRenderer
@@ -104,9 +104,7 @@ class ProtocolView(APIView):
             raise BadCatalogRequest(f"Invalid Idempotency-Key: send 1 to {_MAX_KEY_CHARACTERS} printable characters.")
         _ = self.request.data  # reads the body
         path = self.request.get_full_path().encode()
-        sent = b"\x00".join(
-            (str(self.request.method).encode(), path, bytes(getattr(self.request, "raw_body", b"")))
-        )
+        sent = b"\x00".join((str(self.request.method).encode(), path, bytes(getattr(self.request, "raw_body", b""))))
 
         def stored(result: Any) -> tuple[int, str]:
             found = answer(result)
@@ -118,7 +116,7 @@ class ProtocolView(APIView):
 
 def caller_of(request: Request) -> Caller:
     """Return on whose behalf a request is made. Without a token layer everybody may do everything."""
-    request_id = request_id_of()
+    request_id = logs.request_id.get()
     held = request.auth
     if isinstance(held, tokens.Caller):
         return Caller(held.name, request_id, held.may(tokens.ADMIN))
@@ -141,11 +139,6 @@ def dump(value: Any) -> str:
 
 def checked_text(text: str) -> str:
     """Return a name of an address as it is; names with control characters there are none of, and no need to look."""
-    if any(character < " " and character != "\x1f" or character == "\x7f" for character in text):
+    if any((character < " " and character != "\x1f") or character == "\x7f" for character in text):
         raise BadCatalogRequest("Invalid name in the address: it has control characters.")
     return text
-
-
-def decoded_again(text: str) -> str:
-    """Return a query parameter that was encoded twice, as pyiceberg does with `parent`."""
-    return unquote(text)

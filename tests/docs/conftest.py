@@ -29,7 +29,7 @@ def checkout(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def shell(
-    transactional_db: None, checkout: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, settings: Settings
+    django_db_reset_sequences: None, checkout: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, settings: Settings
 ) -> Iterator[Shell]:
     """A reader with an empty database who has just cloned the repository."""
     monkeypatch.chdir(checkout)

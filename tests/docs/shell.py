@@ -20,6 +20,7 @@ from django.test import Client
 from tests.docs.pages import Step, prints
 
 MANAGE = ".venv/bin/python manage.py "
+UP = MANAGE + "up --no-serve"  # what `make up` does when everything is installed
 DRIFTED = 3
 TIMEOUT_SECONDS = 60
 
@@ -55,6 +56,7 @@ class Shell:
     def run(self, command: str) -> str:
         """Run one command, return what it printed; anything but success (or drift) raises."""
         first, pipe, rest = command.partition(" | ")
+        first = UP if first == "make up" else first
         if first.startswith(MANAGE):
             printed = self._manage(shlex.split(first.removeprefix(MANAGE), comments=True))
         elif first.startswith("curl "):
