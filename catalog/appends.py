@@ -1,7 +1,8 @@
 """Data files that already lie in the warehouse become a snapshot of a table: added to its rows, or in their place.
 
-pyiceberg writes the manifests; the commit is ours. Should somebody else commit in between, the snapshot is put on top of
-theirs, after `is_there` has had another look: what makes a repeated call harmless must hold at the moment of the commit.
+pyiceberg writes the manifests; the commit is ours. Should somebody else commit in between, the snapshot is put on top
+of theirs, after `is_there` has had another look: what makes a repeated call harmless must hold at the moment of the
+commit.
 """
 
 from __future__ import annotations

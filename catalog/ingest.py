@@ -8,11 +8,9 @@ from __future__ import annotations
 
 import logging
 import shutil
-import tempfile
 import time
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -30,17 +28,16 @@ from catalog.ingest_source import Source
 from catalog.models import Relation, Warehouse
 from catalog.names import dotted
 from catalog.relations import look_up
+from catalog.scratch import scratch_folder
 from catalog.warehouse_files import save_file
 from catalog.warehouses import default_warehouse
 from catalog.worker_process import WorkerProcess
 from lakehouse_site.errors import Conflict, InvalidInput, TooLarge
-from vectors.objects import file_hash, open_object, scratch_dir
+from vectors.objects import file_hash, open_object
 
 logger = logging.getLogger(__name__)
 
 MAX_SECONDS: Final = 3_600
-_LEFTOVER_SECONDS: Final = 24 * 3600
-_SCRATCH_PREFIX: Final = "ingest-"
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +68,7 @@ class IngestResult:
 
 def ingest_object(*, key: str, request: IngestRequest, caller: Caller) -> IngestResult:
     """Take an object of the default storage; else as `ingest_file`."""
-    with _scratch() as folder:
+    with scratch_folder() as folder:
         path = folder / "source"
         with open_object(key) as source, path.open("xb") as copy:
             shutil.copyfileobj(source, copy, 1024 * 1024)
@@ -102,7 +99,7 @@ def ingest_file(*, path: Path, source_name: str, request: IngestRequest, caller:
     if done is None:
         if request.mode == "create" and standing is not None:
             raise AlreadyExists(f"Table already exists: {standing}. Use the mode append or overwrite.")
-        with _scratch() as folder:
+        with scratch_folder() as folder:
             attempt = _Attempt(warehouse, request, caller, standing, key, path, folder)
             outcome = attempt.run()
         columns = outcome.columns
@@ -110,9 +107,7 @@ def ingest_file(*, path: Path, source_name: str, request: IngestRequest, caller:
             return _dry_answer(request, outcome, sha256, started)
         done, is_new = outcome.done, outcome.is_new
     seconds = round(time.monotonic() - started, 3)
-    record(
-        done, key=key, request=request, source=source_name, sha256=sha256, size=size, caller=caller, seconds=seconds
-    )
+    record(done, key=key, request=request, source=source_name, sha256=sha256, size=size, caller=caller, seconds=seconds)
     logger.info("file ingested", extra={"rows": done.rows, "deduplicated": not is_new, "seconds": seconds})
     return IngestResult(
         table=str(done.relation),
@@ -252,13 +247,3 @@ def _dry_answer(request: IngestRequest, outcome: _Outcome, sha256: str, started:
     name = dotted(request.place.levels, request.place.name)
     seconds = round(time.monotonic() - started, 3)
     return IngestResult(name, request.mode, None, None, "", False, outcome.fields, columns, sha256, seconds)
-
-
-@contextmanager
-def _scratch() -> Iterator[Path]:
-    for left in scratch_dir().glob(f"{_SCRATCH_PREFIX}*"):
-        with suppress(OSError):
-            if time.time() - left.stat().st_mtime > _LEFTOVER_SECONDS:  # of a process that was killed
-                shutil.rmtree(left)
-    with tempfile.TemporaryDirectory(prefix=_SCRATCH_PREFIX, dir=scratch_dir()) as folder:
-        yield Path(folder)

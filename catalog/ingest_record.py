@@ -1,4 +1,4 @@
-"""Which files were taken already: the table's own snapshots say it, and the rows of `IngestRun` for those that are gone."""
+"""Which files were taken already: the table's snapshots say it, and the rows of `IngestRun` for those that are gone."""
 
 from __future__ import annotations
 
@@ -77,7 +77,9 @@ def _made_from(standing: Relation, metadata: Mapping[str, Any], key: str) -> Don
     properties = metadata.get("properties") or {}
     if properties.get(CONTENT_KEY) != key:
         return None
-    first = next((one for one in metadata.get("snapshots", ()) if (one.get("summary") or {}).get(CONTENT_KEY) == key), {})
+    first: Mapping[str, Any] = next(
+        (one for one in metadata.get("snapshots", ()) if (one.get("summary") or {}).get(CONTENT_KEY) == key), {}
+    )
     return Done(standing, first.get("snapshot-id"), int(properties.get(ROWS, 0)))
 
 

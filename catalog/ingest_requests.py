@@ -19,9 +19,11 @@ FIELDS: Final = (
     "table", "mode", "format", "delimiter", "header", "null", "types", "evolve", "dry_run", "object",
 )  # fmt: skip
 _ENDINGS: Final = {
-    "csv": "csv", "tsv": "csv", "txt": "csv", "jsonl": "jsonl", "ndjson": "jsonl", "parquet": "parquet", "pq": "parquet",
+    "csv": "csv", "tsv": "csv", "txt": "csv", "jsonl": "jsonl", "ndjson": "jsonl", "json": "jsonl",
+    "parquet": "parquet", "pq": "parquet",
 }  # fmt: skip
 _COMPRESSIONS: Final = {"gz": "gzip", "zst": "zstd"}
+_NO_KEY = re.compile(r"[\x00-\x1f\\\ud800-\udfff]")
 _PART = re.compile(r'"((?:[^"]|"")+)"|([^".]+)')
 MAX_TYPES: Final = 10_000
 
@@ -148,3 +150,24 @@ def _types(fields: Fields) -> dict[str, str]:
         except InvalidInput as error:
             fields.faults.extend(error.faults)
     return found
+
+
+def object_key(body: object) -> str:
+    """Return the key of the object that is to be taken: below `imports/`, so that nobody reads what else is there.
+
+    Raises
+    ------
+    InvalidInput
+        There is none, or it lies elsewhere.
+    """
+    fields = Fields(body, FIELDS)
+    if not fields.has("object"):
+        raise InvalidInput.at(
+            "/file", "required", "Send the file as `file` of a form, or the key of an object as `object`."
+        )
+    key = fields.text("object")
+    parts = key.split("/")
+    if not key.startswith(IMPORT_FOLDER) or any(part in ("", ".", "..") for part in parts) or _NO_KEY.search(key):
+        fields.fault("object", "outside", f"Expected the key of an object below {IMPORT_FOLDER}.")
+    fields.check()
+    return key

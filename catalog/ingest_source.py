@@ -7,7 +7,7 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import IO, Any, Final
+from typing import Any, Final
 
 import zstandard
 
@@ -111,14 +111,8 @@ def first_bad_line(source: Source) -> str | None:
     -----
     DuckDB counts the lines of JSON from where one of its threads began to read.
     """
-    opened: IO[Any]
-    if source.compression == "gzip":
-        opened = gzip.open(source.path, "rb")
-    elif source.compression == "zstd":
-        opened = zstandard.open(source.path, "rb")
-    else:
-        opened = open(source.path, "rb")  # noqa: SIM115
-    with opened as lines:
+    openers: dict[str, Any] = {"gzip": gzip.open, "zstd": zstandard.open, "none": open}
+    with openers[source.compression](source.path, "rb") as lines:
         number = 0
         try:
             while line := lines.readline(MAX_LINE_BYTES + 1):

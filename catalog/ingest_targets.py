@@ -59,13 +59,16 @@ class NewTable:
 
     def data_location(self) -> str:
         """Return the folder its data files belong into."""
-        assert self._staged is not None
-        return f"{self._staged.metadata.location}/data"
+        return f"{self._prepared().metadata.location}/data"
+
+    def _prepared(self) -> StagedTable:
+        if self._staged is None:
+            raise RuntimeError("prepare comes first")
+        return self._staged
 
     def commit(self, files: Moved, rows: int) -> tuple[Done, bool]:
         """Make the table with these files; return what is done, and whether it was not before."""
-        assert self._staged is not None
-        staged = self._staged
+        staged = self._prepared()
         summary = marks(self._key, self._request.mode, rows)
         described = [data_file(path, location=location, metadata=staged.metadata) for path, location in files]
         staged.metadata = staged.metadata.model_copy(update={"properties": {**staged.metadata.properties, **summary}})

@@ -10,7 +10,7 @@ import os
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import IO, Any, Final
+from typing import Any, Final
 
 import duckdb
 
@@ -117,9 +117,7 @@ class _Worker:
     def _guessed_numbers(self, told: Sequence[str]) -> set[str]:
         return {name for name, kind in self._duckdb_types.items() if kind.id in _WHOLE_NUMBERS and name not in told}
 
-    def _read_as(
-        self, fields: Sequence[Mapping[str, Any]], told: Sequence[str], checked: set[str]
-    ) -> dict[str, str]:
+    def _read_as(self, fields: Sequence[Mapping[str, Any]], told: Sequence[str], checked: set[str]) -> dict[str, str]:
         if self.source.file_format == "parquet":
             return {}
         known = {field["name"]: sql_type(field["type"]) for field in fields}

@@ -105,7 +105,8 @@ def data_file_paths(data: bytes, *, name: str = "The manifest") -> Iterator[str]
         for record in read_records(data, header, wanted):
             file = record["data_file"]
             yield _text(file, "file_path")
-            if file.get("referenced_data_file") is not None:
+            # DuckDB writes an empty text where there is none.
+            if file.get("referenced_data_file") not in (None, ""):
                 yield _text(file, "referenced_data_file")
     except DamagedAvro as error:
         raise BadCatalogRequest(f"{name} cannot be read as a manifest: {error}.") from error

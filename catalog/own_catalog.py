@@ -21,7 +21,7 @@ from pyiceberg.exceptions import (
     TableAlreadyExistsError,
 )
 from pyiceberg.partitioning import UNPARTITIONED_PARTITION_SPEC, PartitionSpec
-from pyiceberg.schema import Schema
+from pyiceberg.schema import Schema, assign_fresh_schema_ids
 from pyiceberg.table import CommitTableResponse, StagedTable, Table
 from pyiceberg.table.metadata import TableMetadata, TableMetadataUtil
 from pyiceberg.table.sorting import UNSORTED_SORT_ORDER, SortOrder
@@ -91,9 +91,7 @@ class OwnCatalog(MetastoreCatalog):
     ) -> Table:
         levels, request = self._request(identifier, schema, location, partition_spec, sort_order, properties)
         try:
-            made = relations.create_table(
-                warehouse=self.warehouse, levels=levels, request=request, caller=self._caller
-            )
+            made = relations.create_table(warehouse=self.warehouse, levels=levels, request=request, caller=self._caller)
         except AlreadyExists as error:
             raise TableAlreadyExistsError(error.detail) from error
         except NoSuchNamespace as error:
@@ -128,7 +126,7 @@ class OwnCatalog(MetastoreCatalog):
     ) -> tuple[list[str], dict[str, Any]]:
         *levels, name = self.identifier_to_tuple(identifier)
         parts = {
-            "schema": self._convert_schema_if_needed(schema),
+            "schema": assign_fresh_schema_ids(self._convert_schema_if_needed(schema)),
             "partition-spec": partition_spec,
             "write-order": sort_order,
         }
@@ -151,7 +149,8 @@ class OwnCatalog(MetastoreCatalog):
             raise TableAlreadyExistsError(error.detail) from error
         except NoSuchTable as error:
             raise NoSuchTableError(error.detail) from error
-        return CommitTableResponse(metadata=metadata_of(row), metadata_location=row.metadata_location)
+        facts = {"metadata": metadata_of(row), "metadata-location": row.metadata_location}
+        return CommitTableResponse.model_validate(facts)
 
     def drop_table(self, identifier: str | Identifier) -> None:
         *levels, name = self.identifier_to_tuple(identifier)

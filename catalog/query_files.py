@@ -1,4 +1,4 @@
-"""The files a worker may read through pyiceberg: those that were listed for it, under the names the table has for them."""
+"""The files a worker may read through pyiceberg: those that were listed for it, by the names the table has for them."""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
 """Rows of an answer as JSON, CSV or Arrow. Every type of DuckDB has a form in JSON:
 
-decimals and integers beyond 64 bits are texts, times are ISO 8601 texts, binary is base64, a map is a list of pairs, and
-NaN and the infinities, which JSON does not have, are null. In CSV null is the empty field, and what is nested is JSON.
+decimals and integers beyond 64 bits are texts, times are ISO 8601 texts, binary (and bit strings) is base64, a map is a
+list of pairs, and NaN and the infinities, which JSON does not have, are null. In CSV null is the empty field, and what
+is nested is JSON.
 """
 
 from __future__ import annotations
@@ -68,7 +69,7 @@ def columns_as_json(batch: pa.RecordBatch) -> list[list[Any]]:
 
 
 def _values(column: pa.Array) -> list[Any]:
-    if pa.types.is_timestamp(column.type) and column.type.unit == "ns" or pa.types.is_time64(column.type):
+    if (pa.types.is_timestamp(column.type) and column.type.unit == "ns") or pa.types.is_time64(column.type):
         return _as_text(column)
     try:
         values: list[Any] = column.to_pylist()

@@ -15,7 +15,7 @@ from typing import IO, Any, Final
 
 import duckdb
 import pyarrow as pa
-import pyarrow.dataset  # noqa: F401  before the limit: libraries are mapped now, not when they are needed
+import pyarrow.dataset
 
 from catalog import worker_frames
 from catalog.query_feeds import feed_of

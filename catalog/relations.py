@@ -50,6 +50,15 @@ def find_relation(
     return found
 
 
+def find_any(*, warehouse: Warehouse, levels: Sequence[str], name: str, caller: Caller = SYSTEM) -> Relation:
+    """Return the table or view of a name; else as `find_table`."""
+    grants.require(caller=caller, warehouse=warehouse, levels=levels, privilege=grants.READ)
+    found = look_up(warehouse, levels, name)
+    if found is None:
+        raise missing(TABLE, levels, name)
+    return found
+
+
 def look_up(warehouse: Warehouse, levels: Sequence[str], name: str, kind: str | None = None) -> Relation | None:
     """Return a living table or view of this name; None if there is none. Grants are not asked."""
     rows = living_relations(warehouse).select_related("namespace")

@@ -50,10 +50,10 @@ def _check_snapshot(one: Place, version: int, last_sequence_number: int) -> None
     one.optional_integer("parent-snapshot-id")
     one.optional_integer("schema-id", 0, INT32_MAX)
     one.properties("summary")
-    if one.has("manifest-list") or version > 1:
+    if one.has("manifests") and not one.has("manifest-list"):
+        one.texts("manifests")  # As v1 may do it, and what was v1 keeps it.
+    elif one.has("manifest-list") or version > 1:
         one.text("manifest-list")
-    elif one.has("manifests"):
-        one.texts("manifests")
     sequence_number = one.optional_integer("sequence-number", 0) or 0
     if sequence_number > last_sequence_number:
         detail = (

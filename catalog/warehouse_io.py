@@ -1,4 +1,4 @@
-"""A warehouse's files for pyiceberg: every name it asks for is confined to the warehouse, and nothing is overwritten."""
+"""A warehouse's files for pyiceberg: every name it asks for is confined to it, and nothing is overwritten."""
 
 from __future__ import annotations
 

@@ -56,6 +56,8 @@ class WorkerProcess:
         finally:
             os.close(read_end)
         self._lifeline = write_end
+        self._stdin: IO[bytes] = self._process.stdin  # type: ignore[assignment]  # both are pipes
+        self._stdout: IO[bytes] = self._process.stdout  # type: ignore[assignment]
         self._timer = threading.Timer(wall_seconds, self._time_is_over)
         self._timer.daemon = True
         self._timer.start()
@@ -109,13 +111,3 @@ class WorkerProcess:
         if self._process.returncode is None:
             with suppress(ProcessLookupError):
                 os.killpg(self._process.pid, signal.SIGKILL)
-
-    @property
-    def _stdin(self) -> IO[bytes]:
-        assert self._process.stdin is not None
-        return self._process.stdin
-
-    @property
-    def _stdout(self) -> IO[bytes]:
-        assert self._process.stdout is not None
-        return self._process.stdout

@@ -12,15 +12,16 @@ from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils.safestring import SafeString
 
+from drift import tasks
 from drift.admin_pages.monitor_form import MonitorForm
 from drift.admin_pages.run_links import bucket_links, transition_links
 from drift.alerts import JUDGED, acknowledge_alert
 from drift.charts import heat_map, mirrored_bars, verdict_timeline
-from drift.checks import check_monitor
 from drift.models import DriftAlert, DriftDelivery, DriftMonitor, DriftReport
 from drift.monitor_fields import FIELDS, parse_monitor
 from drift.monitors import create_monitor, delete_monitor, update_monitor
 from lakehouse_site.errors import LakehouseError
+from lakehouse_site.tasks.enqueue import address_of, enqueue
 
 if TYPE_CHECKING:
     MonitorBase = admin.ModelAdmin[DriftMonitor]
@@ -101,14 +102,19 @@ class DriftMonitorAdmin(MonitorBase):
         return bool(request.user.has_perm("drift.change_driftmonitor"))
 
     @admin.action(description="Look at the latest window now", permissions=["check"])
-    def check_now(self, request: HttpRequest, queryset: QuerySet[DriftMonitor]) -> None:
-        for monitor in queryset:
-            try:
-                report = check_monitor(monitor_id=str(monitor.pk))
-            except LakehouseError as error:
-                self.message_user(request, error.detail, messages.ERROR)
-            else:
-                self.message_user(request, f"{monitor.name}: {report.verdict} {report.error}".strip())
+    def check_now(self, request: HttpRequest, queryset: QuerySet[DriftMonitor]) -> HttpResponse:
+        records = [
+            enqueue(
+                task=tasks.check,
+                arguments={"monitor_id": str(monitor.pk)},
+                title=f"Look at the latest window of {monitor.name}",
+                subject=monitor,
+                by=request.user,
+            )
+            for monitor in queryset
+        ]
+        is_one = len(records) == 1
+        return HttpResponseRedirect(address_of(records[0]) if is_one else reverse("admin:tasks_taskrecord_changelist"))
 
     @admin.display(description="last verdict")
     def last_verdict(self, monitor: DriftMonitor) -> str:

@@ -58,7 +58,9 @@ def main(source: str, name: str, file: str) -> None:
             dimension = len(page["embeddings"][0])
             lines.writelines(line + "\n" for line in lines_of(page))
             count += len(page["ids"])
-    sys.stdout.write(f"{count} items\nindex_create {name} --dimension {dimension} --distance {distance_of(collection)}\n")
+    sys.stdout.write(
+        f"{count} items\nindex_create {name} --dimension {dimension} --distance {distance_of(collection)}\n"
+    )
 
 
 if __name__ == "__main__":

@@ -152,6 +152,14 @@ VARIABLES: tuple[Variable, ...] = (
         "Queries that a server process runs at once; more wait for a few seconds and are then answered with 503.",
     ),
     Variable(
+        "LAKEHOUSE_WORKER",
+        read_flag,
+        True,
+        "`1`",
+        "Whether `manage.py serve` has a worker beside it, a process that carries out what the admin queues; `0` where "
+        "`manage.py worker` is a service of its own.",
+    ),
+    Variable(
         "LAKEHOUSE_BIND",
         read_bind,
         "127.0.0.1:8000",

@@ -8,21 +8,27 @@ beginning, which alone decides and explains. So nothing can be had here that cou
 from __future__ import annotations
 
 import io
+import logging
 import re
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, nullcontext
 from functools import lru_cache
 from typing import Any
 
 from django.conf import settings
+from django.core.exceptions import SuspiciousOperation
 from django.db import connection
 from django.http import HttpRequest
 
 from lakehouse_site import logs
 from lakehouse_site.access import gate, selectors
 from lakehouse_site.access.tokens import READ, bearer_token
+from lakehouse_site.errors import LakehouseError
 from lakehouse_site.in_flight import counted
+
+logger = logging.getLogger(__name__)
 
 Environ = dict[str, Any]
 StartResponse = Callable[..., Any]
@@ -40,6 +46,10 @@ _handlers: list[tuple[re.Pattern[str], Handler]] = []
 # the server. What may be long does not come this way; if one takes long all the same, the others do not wait for it.
 _one_at_a_time = threading.Lock()
 PATIENCE_SECONDS = 0.05
+
+NOTE_SECONDS = 60.0
+_noted: dict[str, float] = {}
+_noting = threading.Lock()
 
 
 def open_lane(path: str, handler: Handler) -> None:
@@ -76,8 +86,21 @@ def _answer(environ: Environ) -> bytes | None:
         logs.begin_request(environ)
         try:
             return handler(name, body) if _may_pass(environ, name) else None
-        except Exception:  # noqa: BLE001  it will happen again on the long way, which knows what to say
+        except (LakehouseError, SuspiciousOperation):  # the long way tells the caller, whose fault it is
             return None
+        except Exception as error:  # noqa: BLE001  it will happen again on the long way, which knows what to say
+            _note(error)
+            return None
+
+
+def _note(error: Exception) -> None:
+    """Say that the short way failed, lest it fail for ever unseen: one line for each class of error and minute."""
+    name, now = type(error).__name__, time.monotonic()
+    with _noting:
+        if now - _noted.get(name, -NOTE_SECONDS) < NOTE_SECONDS:
+            return
+        _noted[name] = now
+    logger.warning("short way failed", exc_info=True, extra={"error": name})
 
 
 @contextmanager

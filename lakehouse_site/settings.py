@@ -32,6 +32,7 @@ LAKEHOUSE_MAINTENANCE_SECONDS: int = _env["LAKEHOUSE_MAINTENANCE_SECONDS"]
 LAKEHOUSE_QUERY_TIMEOUT: int = _env["LAKEHOUSE_QUERY_TIMEOUT"]
 LAKEHOUSE_QUERY_MEMORY_MB: int = _env["LAKEHOUSE_QUERY_MEMORY_MB"]
 LAKEHOUSE_QUERY_WORKERS: int = _env["LAKEHOUSE_QUERY_WORKERS"]
+LAKEHOUSE_WORKER: bool = _env["LAKEHOUSE_WORKER"]
 LAKEHOUSE_BIND: str = _env["LAKEHOUSE_BIND"]
 LAKEHOUSE_AUTH_TOKEN: str = _env["LAKEHOUSE_AUTH_TOKEN"]
 LAKEHOUSE_ALLOWED_IPS: str = _env["LAKEHOUSE_ALLOWED_IPS"]
@@ -64,8 +65,10 @@ INSTALLED_APPS = [
     "rest_framework",
     "drf_spectacular",
     "drf_spectacular_sidecar",
+    "django_tasks_db",
     "lakehouse_site.apps.LakehouseSiteConfig",
     "lakehouse_site.access.apps.AccessConfig",
+    "lakehouse_site.tasks.apps.TasksConfig",
     "vectors.apps.VectorsConfig",
     "catalog.apps.CatalogConfig",
     "distillation.apps.DistillationConfig",
@@ -141,6 +144,8 @@ CACHES = {
         "OPTIONS": {"MAX_ENTRIES": 100_000},
     }
 }
+
+TASKS = {"default": {"BACKEND": "django_tasks_db.DatabaseBackend"}}
 
 
 # --- object storage ------------------------------------------------------------------------------------------------

@@ -22,6 +22,7 @@ from drift.alerts import list_alerts
 from lakehouse_site import VERSION
 from lakehouse_site.errors import LakehouseError
 from lakehouse_site.health import STORAGE_PATIENCE_SECONDS, storage_fault
+from lakehouse_site.tasks.looking import NO_WORKER, queue_facts
 from vectors.indexes import MIN_RECALL, list_indexes
 from vectors.overview import IndexFacts, facts_of
 
@@ -219,6 +220,19 @@ def _quarantine() -> Part:
     return Part("", "look", summary, (link,))
 
 
+def _tasks() -> Part:
+    found = queue_facts()
+    links = [Link("All tasks", "tasks_taskrecord_changelist")]
+    if found.failed:
+        text = f"{_counted(found.failed, 'task')} failed within a day"
+        links.insert(0, Link(text, "tasks_taskrecord_changelist", query="result__status__exact=FAILED"))
+    state: State = "good" if found.workers and not found.failed else "look"
+    if found.waiting and not found.workers:
+        state = "bad"
+    summary = f"{found.running} running, {found.waiting} waiting." if found.running or found.waiting else "None waits."
+    return Part("", state, summary, tuple(links), () if found.workers else (NO_WORKER,))
+
+
 def _counted(number: int, one: str, many: str = "") -> str:
     return f"{number:,} {one if number == 1 else many or one + 's'}"
 
@@ -227,6 +241,7 @@ _LOOKS: tuple[tuple[str, str, Callable[[], Part]], ...] = (
     ("Indexes", "vectors.view_vectorindex", _indexes),
     ("Snapshots", "vectors.view_vectorindex", _snapshots),
     ("Recall", "vectors.view_vectorindex", _recall),
+    ("Tasks", "vectors.view_vectorindex", _tasks),
     ("Exports", "distillation.view_export", _exports),
     ("Drift", "drift.view_driftalert", _drift),
     ("Quarantine", "distillation.view_quarantinedline", _quarantine),

@@ -20,6 +20,7 @@ urlpatterns = [
     path("v1/vectors/", include("vectors.urls")),  # first: patterns are tried in order
     path("v1/distillation/", include("distillation.urls")),
     path("v1/drift/", include("drift.urls")),
+    path("v1/catalog/", include("catalog.urls")),
     path("iceberg/", include("catalog.protocol.urls")),
     path("", RootView.as_view(), name="root"),
     # The middleware answers it before this; the route is here so that every list of routes has it.

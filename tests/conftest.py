@@ -8,21 +8,28 @@ that give their indexes names of their own (`index_name`). Both are on the datab
 from __future__ import annotations
 
 import logging
+import os
 import secrets
 from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack, contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any, Protocol
 
+import botocore.session
 import httpx
 import pytest
 from django.conf import settings
+from django.test import TransactionTestCase
+from hypothesis import HealthCheck
+from hypothesis import settings as hypothesis_settings
 
+from tests.emptying import empty_tables
 from tests.environment import postgres_url
 from tests.fault_proxy import FaultProxy, run_fault_proxy
 from tests.filled import Filled, fill
 from tests.postgres import create_database, drop_database
-from tests.processes import Server, copy_data, environment_for, run_manage
+from tests.processes import NO_TLS, Server, copy_data, environment_for, run_manage
 from tests.s3 import S3Endpoint, run_moto, run_rclone
 
 LOG_TAIL_CHARACTERS = 8_000
@@ -31,8 +38,11 @@ DATABASE_FIXTURES = {"db", "transactional_db", "migrated_template", "empty_datab
 PROCESS_FOLDERS = {"e2e", "chaos"}
 # These start servers and say nothing about the database, or start both kinds themselves.
 ONCE = {
+    "browser",
     "lakehouse_client",
     "lakehouse_site",
+    "test_access.py",
+    "test_bind_gate.py",
     "test_check_processes.py",
     "test_docs.py",
     "test_engines_s3.py",
@@ -40,15 +50,29 @@ ONCE = {
     "test_export_processes.py",
     "test_export_s3.py",
     "test_exports_processes.py",
+    "test_full_disk.py",
     "test_hostile_requests.py",
     "test_keep_alive.py",
+    "test_killed_connections.py",
+    "test_lost_connections.py",
     "test_process_end.py",
+    "test_restart.py",
     "test_run.py",
     "test_stress.py",
     "test_up.py",
 }
+STATE_MACHINES = {"test_state_machine.py", "test_two_processes.py"}
 # A line for every request of the tests would bury what the servers say.
 logging.getLogger("httpx").setLevel(logging.WARNING)
+# Nothing may fail because a machine is slow. Every run draws other examples; for many of them at once:
+# `LAKEHOUSE_TEST_EXAMPLES=1000 make test`.
+hypothesis_settings.register_profile(
+    "suite",
+    deadline=None,
+    max_examples=int(os.environ.get("LAKEHOUSE_TEST_EXAMPLES", "50")),
+    suppress_health_check=[HealthCheck.too_slow],
+)
+hypothesis_settings.load_profile("suite")
 _servers_key = pytest.StashKey[list[Server]]()
 
 
@@ -80,6 +104,16 @@ def django_db_modify_db_settings(
     database = settings.DATABASES["default"]
     if database["ENGINE"].endswith("sqlite3"):
         database.setdefault("TEST", {})["NAME"] = str(tmp_path_factory.mktemp("database") / "test.sqlite3")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _without_needless_work() -> Iterator[None]:
+    """Empty tables and hash passwords in a fraction of Django's time; parse what botocore knows of S3 only once."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(TransactionTestCase, "_fixture_teardown", empty_tables)
+        patch.setattr(settings, "PASSWORD_HASHERS", ["django.contrib.auth.hashers.MD5PasswordHasher"])
+        patch.setattr(botocore.session, "create_loader", cache(botocore.session.create_loader))
+        yield
 
 
 @contextmanager
@@ -114,9 +148,10 @@ def migrated_template(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tupl
 
 
 @contextmanager
-def _running_server(
+def running_server(
     template: tuple[Path, str | None], folder: Path, environment: dict[str, str]
 ) -> Generator[Server, None, None]:
+    """Start a server on a copy of the `migrated_template`; for fixtures that live longer than a test."""
     template_dir, template_url = template
     copy_data(template_dir, folder)
     with _new_database(template_url) as database_url:
@@ -138,7 +173,7 @@ def make_server(
 
         def make(**environment: str) -> Server:
             folder = tmp_path / f"server-{len(started)}"
-            server = stack.enter_context(_running_server(migrated_template, folder, environment))
+            server = stack.enter_context(running_server(migrated_template, folder, environment))
             started.append(server)
             return server
 
@@ -151,11 +186,20 @@ def server(make_server: MakeServer) -> Server:
     return make_server()
 
 
+@pytest.fixture
+def idle_server(migrated_template: tuple[Path, str | None], data_dir: Path) -> Iterator[Server]:
+    """A server that is not running: data of this test alone, for commands."""
+    template_dir, template_url = migrated_template
+    copy_data(template_dir, data_dir)
+    with _new_database(template_url) as database_url:
+        yield Server(data_dir, database_url)
+
+
 @pytest.fixture(scope="session")
 def _session_server(
     migrated_template: tuple[Path, str | None], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Server]:
-    with _running_server(migrated_template, tmp_path_factory.mktemp("shared-server"), {}) as server:
+    with running_server(migrated_template, tmp_path_factory.mktemp("shared-server"), {}) as server:
         yield server
 
 
@@ -169,7 +213,7 @@ def shared_server(request: pytest.FixtureRequest, _session_server: Server) -> Se
 @pytest.fixture(scope="module")
 def filled(migrated_template: tuple[Path, str | None], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Filled]:
     """A server of this module with a little of everything."""
-    with _running_server(migrated_template, tmp_path_factory.mktemp("filled"), {}) as server:
+    with running_server(migrated_template, tmp_path_factory.mktemp("filled"), {}) as server:
         yield fill(server)
 
 
@@ -180,7 +224,7 @@ def make_http() -> Iterator[Callable[[Server], httpx.Client]]:
 
         def make(server: Server, **options: Any) -> httpx.Client:
             # trust_env off: a proxy of the machine has no business on the loopback address.
-            client = httpx.Client(base_url=server.base_url, timeout=60, trust_env=False, **options)
+            client = httpx.Client(base_url=server.base_url, timeout=60, trust_env=False, verify=NO_TLS, **options)
             return stack.enter_context(client)
 
         yield make
@@ -201,6 +245,8 @@ def _may_use_database(item: pytest.Item) -> bool:
         return False
     if item.path.parent.name == "chaos" and "s3" in item.name:
         return False  # the storage does not care which database it is, and CI has twenty minutes
+    if item.path.name in STATE_MACHINES and "[long]" in item.name:
+        return False  # as far as the database goes, the short run meets the same
     return (
         item.get_closest_marker("django_db") is not None
         or not DATABASE_FIXTURES.isdisjoint(fixtures)

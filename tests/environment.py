@@ -14,6 +14,7 @@ from __future__ import annotations
 import atexit
 import os
 import shutil
+import sys
 import tempfile
 from contextlib import ExitStack
 from pathlib import Path
@@ -29,6 +30,9 @@ def _forget_the_users_settings() -> None:
         foreign = name.startswith(("LAKEHOUSE_", "AWS_")) or name in {"DATABASE_URL", "DATABASE_URL_FILE"}
         if foreign and not name.startswith(_OWN):
             del os.environ[name]
+    # Else each of the many processes of a run compiles the project anew, a quarter of the time it takes to start.
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    sys.dont_write_bytecode = False
 
 
 def _make_world() -> None:

@@ -77,8 +77,9 @@ def items(rng: random.Random, count: int, prefix: str = "item") -> list[dict[str
     for number in range(count):
         topic = number % 3
         vector = [round(rng.gauss(3.0 if place == topic else 0.0, 0.8), 4) for place in range(DIMENSION)]
-        facts: dict[str, Any] = {"lang": ["en", "de", "fr"][number % 3], "year": 2020 + number % 6, "topic": _TOPICS[topic]}
-        found.append({"id": f"{prefix}-{number:03}", "vector": vector, "metadata": {**facts, "title": _text(rng, 6)}})
+        lang, year = ("en", "de", "fr")[number % 3], 2020 + number % 6
+        metadata = {"lang": lang, "year": year, "topic": _TOPICS[topic], "title": _text(rng, 6)}
+        found.append({"id": f"{prefix}-{number:03}", "vector": vector, "metadata": metadata})
     return found
 
 

@@ -58,6 +58,9 @@ def create_database(admin_url: str, name: str, *, template: str | None = None) -
     if template is not None:
         statement += sql.SQL(" TEMPLATE {}").format(sql.Identifier(template))
     with psycopg.connect(admin_url, autocommit=True) as connection:
+        if connection.info.server_version >= 150_000:
+            # Without fsync a third of the work of the default, which writes every page to the log.
+            statement += sql.SQL(" STRATEGY FILE_COPY")
         connection.execute(statement)
     return admin_url.rsplit("/", 1)[0] + "/" + name
 
@@ -137,6 +140,8 @@ def _initialise(programs: Path, folder: Path, password: str, identity: dict[str,
         "postgres",
         "--no-sync",
         "--encoding=UTF8",
+        # By default each connection costs its client 4096 rounds of hashing.
+        "--set=scram_iterations=1",
     ]
     arguments += ["--locale=C", "--auth=scram-sha-256", f"--pwfile={password_file}"]
     done = subprocess.run(arguments, capture_output=True, text=True, cwd=folder, check=False, **identity)

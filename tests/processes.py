@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import ssl
 import subprocess
 import sys
 import time
@@ -24,6 +25,8 @@ STOP_TIMEOUT_SECONDS = 30.0
 COMMAND_TIMEOUT_SECONDS = 300.0
 POLL_SECONDS = 0.02
 START_ATTEMPTS = 3
+# Servers of the tests speak plain HTTP; by default every httpx client reads the certificates of all authorities, 20 ms.
+NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
 
 def environment_for(data_dir: Path, database_url: str | None, extra: dict[str, str] | None = None) -> dict[str, str]:
@@ -36,6 +39,7 @@ def environment_for(data_dir: Path, database_url: str | None, extra: dict[str, s
     }
     environment["LAKEHOUSE_DATA_DIR"] = str(data_dir)
     environment["PYTHONUNBUFFERED"] = "1"
+    environment["LAKEHOUSE_WORKER"] = "0"  # a second process for each server; who needs it says so
     if database_url is not None:
         environment["DATABASE_URL"] = database_url
     return environment | (extra or {})
@@ -161,7 +165,7 @@ class Server:
             if process.poll() is not None:
                 raise RuntimeError(f"The server ended with {process.returncode}:\n{self.log()}")
             try:
-                if httpx.get(self.base_url + "/health", timeout=5, trust_env=False).status_code == 200:
+                if httpx.get(self.base_url + "/health", timeout=5, trust_env=False, verify=NO_TLS).status_code == 200:
                     return
             except httpx.TransportError:
                 pass

@@ -17,6 +17,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from importlib.metadata import PackageNotFoundError, distribution
 from ipaddress import IPv4Address
 from pathlib import Path
@@ -85,7 +86,7 @@ class S3Endpoint:
     @contextmanager
     def client(self) -> Iterator[Any]:
         """Open a plain client, to look into the bucket past Lakehouse."""
-        client = boto3.session.Session().client(
+        client = _session().client(
             "s3",
             endpoint_url=self.url,
             aws_access_key_id=self.access_key,
@@ -104,6 +105,12 @@ class S3Endpoint:
             yield client
         finally:
             client.close()
+
+
+@cache
+def _session() -> boto3.session.Session:
+    """Return the one session of this process: each would read the description of S3 anew."""
+    return boto3.session.Session()
 
 
 @contextmanager

@@ -15,7 +15,14 @@ from lakehouse_site.environment import VARIABLES
 from tests.architecture import APPS, SITE
 from tests.processes import ROOT
 
-FILES = ("Dockerfile", "compose.yaml", "deploy/lakehouse.service", "deploy/nginx.conf", "docs/how-to/deploy.md")
+FILES = (
+    "Dockerfile",
+    "compose.yaml",
+    "deploy/lakehouse.service",
+    "deploy/lakehouse-worker.service",
+    "deploy/nginx.conf",
+    "docs/how-to/deploy.md",
+)
 NOT_READ_BY_US = {"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_DEFAULT_REGION"}
 
 
@@ -67,17 +74,29 @@ def test_compose_gives_the_service_what_it_must_have_and_shows_it_to_this_machin
     assert services["web"]["ports"] == ["127.0.0.1:8000:8000"]
     assert services["s3"]["profiles"] == ["s3"]
     assert services["web"]["depends_on"]["migrate"] == {"condition": "service_completed_successfully"}
+    assert services["worker"]["command"] == ["python", "manage.py", "worker"]
+    assert services["worker"]["environment"] == environment
+    assert environment["LAKEHOUSE_WORKER"] == "0"
     named = {mount.partition(":")[0] for service in services.values() for mount in service["volumes"]}
     assert named == set(compose()["volumes"])
 
 
-def test_the_unit_serves_ends_in_good_order_and_is_hardened() -> None:
+def section_of(name: str) -> configparser.SectionProxy:
     unit = configparser.RawConfigParser(strict=False)
     unit.optionxform = str  # type: ignore[assignment, method-assign]
-    unit.read(ROOT / "deploy" / "lakehouse.service")
-    service = unit["Service"]
+    unit.read(ROOT / "deploy" / name)
+    return unit["Service"]
+
+
+def test_the_unit_serves_ends_in_good_order_and_is_hardened() -> None:
+    service, worker = (section_of(name) for name in ("lakehouse.service", "lakehouse-worker.service"))
 
     assert service["ExecStart"].endswith("manage.py serve --quiet")
     assert (service["KillMode"], service["User"]) == ("mixed", "lakehouse")
+    assert worker["ExecStart"].endswith("manage.py worker")
     assert service["ProtectSystem"] == "strict"
     assert service["NoNewPrivileges"] == "yes"
+    own = {"ExecStart", "ExecStartPre", "Environment", "KillMode", "RestartSec"}
+    assert {key: text for key, text in worker.items() if key not in own} == {
+        key: text for key, text in service.items() if key not in own
+    }

@@ -10,7 +10,7 @@ import orjson
 import pytest
 
 from tests.conftest import MakeServer
-from tests.processes import ROOT
+from tests.processes import ROOT, Server
 
 README = (ROOT / "README.md").read_text()
 DEMO_ITEMS = ROOT / "demo" / "debian_packages" / "items.jsonl"
@@ -53,28 +53,26 @@ def test_the_readme_commands_do_what_it_says(make_server: MakeServer) -> None:
 
 
 @pytest.mark.slow
-def test_the_readme_management_commands_run(make_server: MakeServer, tmp_path: Path) -> None:
-    server = make_server()
-    server.manage("index_create", "new", "--dimension", "384")
+def test_the_readme_management_commands_run(idle_server: Server, tmp_path: Path) -> None:
+    idle_server.manage("index_create", "new", "--dimension", "384")
     demo = ROOT / "demo" / "debian_packages"
     (block,) = [block for block in indented_blocks(README) if "index_create" in block]
     for line in block.splitlines():
         arguments = line.removeprefix(".venv/bin/python manage.py ").split()
         files = {name: str(demo / name) for name in ("vectors.npy", "items.jsonl")}
         files["docs.lhv1"] = str(tmp_path / "docs.lhv1")
-        listed = server.manage(*[files.get(argument, argument) for argument in arguments]).stdout
+        listed = idle_server.manage(*[files.get(argument, argument) for argument in arguments]).stdout
 
     assert [(index["name"], index["count"]) for index in orjson.loads(listed)] == [("docs", 2000), ("new", 0)]
 
 
 @pytest.mark.slow
-def test_the_readme_makes_a_training_set_and_measures_drift(make_server: MakeServer, tmp_path: Path) -> None:
-    server = make_server()
+def test_the_readme_makes_a_training_set_and_measures_drift(idle_server: Server, tmp_path: Path) -> None:
     blocks = [block for block in indented_blocks(README) if "export_sft" in block or "measure_drift" in block]
     for line in "\n".join(blocks).splitlines():
         arguments = line.removeprefix(".venv/bin/python manage.py ").split()
         folder = str(tmp_path / "training")
-        printed = server.manage(*[folder if word == "training" else word for word in arguments]).stdout
+        printed = idle_server.manage(*[folder if word == "training" else word for word in arguments]).stdout
 
     assert len(blocks) == 2
     assert "psi" in printed.lower()
@@ -82,18 +80,19 @@ def test_the_readme_makes_a_training_set_and_measures_drift(make_server: MakeSer
 
 
 @pytest.mark.slow
-def test_the_commands_of_the_page_on_backups_run(make_server: MakeServer, tmp_path: Path) -> None:
-    server = make_server()
-    server.manage("index_create", "docs", "--dimension", "384")
-    server.manage("index_import", "docs", str(ROOT / "demo/debian_packages/vectors.npy"), "--items", str(DEMO_ITEMS))
+def test_the_commands_of_the_page_on_backups_run(idle_server: Server, tmp_path: Path) -> None:
+    idle_server.manage("index_create", "docs", "--dimension", "384")
+    idle_server.manage(
+        "index_import", "docs", str(ROOT / "demo/debian_packages/vectors.npy"), "--items", str(DEMO_ITEMS)
+    )
     page = (ROOT / "docs" / "how-to" / "back-up-and-restore.md").read_text()
     commands = re.findall(r"^ +\.venv/bin/python manage\.py ([^#\n]+)", page, re.MULTILINE)
 
     for command in commands:
         if "…" not in command:
-            server.manage(*command.replace("docs.lhv1", str(tmp_path / "docs.lhv1")).split())
+            idle_server.manage(*command.replace("docs.lhv1", str(tmp_path / "docs.lhv1")).split())
 
-    listed = orjson.loads(server.manage("index_list", "--json").stdout)
+    listed = orjson.loads(idle_server.manage("index_list", "--json").stdout)
     assert len(commands) >= 10
     assert {index["name"]: index["count"] for index in listed} == dict.fromkeys(
         ("docs", "docs-yesterday", "docs-again"), 2000

@@ -66,10 +66,7 @@ def merge_indexes(*, source: str, merge: Merge, progress: Callable[[int], None] 
         `on_conflict` is ``error`` and both hold an id. Found before anything is written, unless another writer adds it
         while the merge runs: then the chunks before it stay merged.
     """
-    if source == merge.dest:
-        raise InvalidInput.at("/dest", "self_merge", "An index cannot be merged into itself.")
-    states = index_state(name=source), index_state(name=merge.dest)
-    _refuse_mismatch(*states)
+    states = check_merge(source=source, dest=merge.dest)
     if merge.on_conflict == "error":
         _refuse_conflicts(*states)
     tally = _Tally()
@@ -88,6 +85,23 @@ def merge_indexes(*, source: str, merge: Merge, progress: Callable[[int], None] 
         source_now.live_count,
         dest_now.live_count,
     )
+
+
+def check_merge(*, source: str, dest: str) -> tuple[IndexState, IndexState]:
+    """Return the states of two indexes of which one can be merged into the other.
+
+    Raises
+    ------
+    InvalidInput
+        They are the same, or differ in dimension or distance.
+    IndexNotFound
+        One of them does not exist.
+    """
+    if source == dest:
+        raise InvalidInput.at("/dest", "self_merge", "An index cannot be merged into itself.")
+    states = index_state(name=source), index_state(name=dest)
+    _refuse_mismatch(*states)
+    return states
 
 
 def _next_chunk(

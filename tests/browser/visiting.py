@@ -37,6 +37,10 @@ LEAST_CONTRAST = 3.0
 """Of text to what is behind it: what WCAG 2.2 asks of large text, and the admin's own quiet texts have."""
 
 # Text that is seen, with its colour and what lies behind it. Half transparent layers are laid over each other.
+END_TRANSITIONS = """document.getAnimations()
+  .filter((one) => Number.isFinite(one.effect.getComputedTiming().endTime)).forEach((one) => one.finish())"""
+"""Colours fade from light to dark, and what is looked at meanwhile is neither."""
+
 _FAINT = """(least) => {
   const parse = (text) => { const n = text.match(/[\\d.]+/g).map(Number); return n.length < 4 ? [...n, 1] : n; };
   const over = (top, below) => [0, 1, 2].map((i) => top[i] * top[3] + below[i] * (1 - top[3])).concat(1);
@@ -125,15 +129,16 @@ class Visitor:
         self.page.goto(path)
         self.look()
 
-    def look(self) -> None:
+    def look(self, *, colours_are_ours: bool = True) -> None:
         """Look at the page in light and dark, on a desktop and on a phone."""
-        self.page.wait_for_load_state("networkidle" if "/docs" in self.page.url else "load")
         for size, viewport in SIZES.items():
             self.page.set_viewport_size(viewport)
             self._note_all(f"wider than a {size}", self.page.evaluate(_WIDE))
             for scheme in SCHEMES:
                 self.page.emulate_media(color_scheme=scheme)
-                self._note_all(f"too faint in {scheme}", self.page.evaluate(_FAINT, LEAST_CONTRAST))
+                self.page.evaluate(END_TRANSITIONS)
+                faint = self.page.evaluate(_FAINT, LEAST_CONTRAST) if colours_are_ours else []
+                self._note_all(f"too faint in {scheme}", faint)
         self.page.emulate_media(color_scheme="light")
         self.page.set_viewport_size(DESKTOP)
 
@@ -169,13 +174,15 @@ class Visitor:
             self._note(f"answered {response.status}: {response.url}")
 
 
+_INDEX_NAME = re.compile(r"/index/[^/]+")
 _ID = re.compile(r"^(\d+|[0-9a-f]{8}-[0-9a-f-]{27}|[0-9a-f]{40,64}|[\w.-]*\d[\w.-]*)$")
 
 
 def kind_of(address: str) -> str:
     """Return what kind of page an address is: the same for two rows of a table, or two apps of the admin."""
     parts = urlsplit(address)
-    words = ["*" if _ID.match(word) and word != "v1" else word for word in parts.path.strip("/").split("/")]
+    path = _INDEX_NAME.sub("/index/*", parts.path)
+    words = ["*" if _ID.match(word) and word != "v1" else word for word in path.strip("/").split("/")]
     if words[-1] == "history":
         return "admin/history"
     is_app = len(words) == 2 and words[0] == "admin" and words[1] not in ("logout", "password_change")
@@ -183,11 +190,12 @@ def kind_of(address: str) -> str:
 
 
 def links_of(page: Page, inside: str) -> list[str]:
-    """Return the addresses a page links to, without their queries, as far as they are inside a part of the site."""
-    found: list[str] = page.eval_on_selector_all("a[href]", "links => links.map(link => link.getAttribute('href'))")
-    paths = (urlsplit(urljoin(page.url, link)) for link in found)
+    """Return the addresses a page links to, as far as they are inside a part of the site."""
+    hrefs: list[str] = page.eval_on_selector_all("a[href]", "links => links.map(link => link.getAttribute('href'))")
+    paths = (urlsplit(urljoin(page.url, link)) for link in hrefs)
     base = urlsplit(page.url).netloc
-    return [one.path for one in paths if one.netloc == base and one.path.startswith(inside)]
+    found = [one for one in paths if one.netloc == base and one.path.startswith(inside)]
+    return [f"{one.path}?{one.query}" if one.query else one.path for one in found]
 
 
 def crawl(visitor: Visitor, start: str, inside: str, leave_out: str = r"$^") -> Iterator[str]:

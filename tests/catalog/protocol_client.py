@@ -56,9 +56,7 @@ class Protocol:
     def call(self, method: str, path: str, body: Any = None, *, raw: bytes | None = None, **meta: Any) -> Answer:
         sent = raw if raw is not None else b"" if body is None else json.dumps(body).encode()
         content_type = meta.pop("content_type", "application/json")
-        return Answer(
-            self._client.generic(method, f"/iceberg/v1/{path}", sent, content_type, **{**self._meta, **meta})
-        )
+        return Answer(self._client.generic(method, f"/iceberg/v1/{path}", sent, content_type, **{**self._meta, **meta}))
 
     def get(self, path: str, **meta: Any) -> Answer:
         return self.call("GET", path, **meta)

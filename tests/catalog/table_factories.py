@@ -11,7 +11,7 @@ LOCATION = "file:///warehouse/t"
 NOW = 1_700_000_000_000
 
 
-def column(field_id: int, name: str, kind: Any = "long", *, required: bool = False, **more: Any) -> dict[str, Any]:
+def column(field_id: int, name: str, kind: Any = "long", *, required: Any = False, **more: Any) -> dict[str, Any]:
     return {"id": field_id, "name": name, "type": kind, "required": required, **more}
 
 
@@ -20,20 +20,23 @@ def schema_json(*columns: dict[str, Any], **more: Any) -> dict[str, Any]:
 
 
 SCHEMA = schema_json(
-    column(1, "id", required=True), column(2, "at", "timestamptz"), column(3, "name", "string"), column(4, "x", "double")
+    column(1, "id", required=True),
+    column(2, "at", "timestamptz"),
+    column(3, "name", "string"),
+    column(4, "x", "double"),
 )
 
 
-def request(version: int = 2, **more: Any) -> dict[str, Any]:
+def request(version: Any = 2, **more: Any) -> dict[str, Any]:
     properties = {"format-version": str(version), **more.pop("properties", {})}
     return {"name": "t", "schema": SCHEMA, "properties": properties, **more}
 
 
-def table(version: int = 2, **more: Any) -> dict[str, Any]:
+def table(version: Any = 2, **more: Any) -> dict[str, Any]:
     return new_table_metadata(request(version, **more), table_uuid=UUID, location=LOCATION, now_ms=NOW)
 
 
-def snapshot(snapshot_id: int, parent: int | None = None, **more: Any) -> dict[str, Any]:
+def snapshot(snapshot_id: int, parent: Any = None, **more: Any) -> dict[str, Any]:
     """Return a snapshot that goes with every format version, unless it is the first: v1 wants sequence number 0."""
     found = {
         "snapshot-id": snapshot_id,
@@ -48,15 +51,15 @@ def snapshot(snapshot_id: int, parent: int | None = None, **more: Any) -> dict[s
     return {name: value for name, value in found.items() if value is not None}
 
 
-def add_snapshot(snapshot_id: int, parent: int | None = None, **more: Any) -> dict[str, Any]:
+def add_snapshot(snapshot_id: int, parent: Any = None, **more: Any) -> dict[str, Any]:
     return {"action": "add-snapshot", "snapshot": snapshot(snapshot_id, parent, **more)}
 
 
-def set_ref(snapshot_id: int, name: str = "main", kind: str = "branch", **more: Any) -> dict[str, Any]:
+def set_ref(snapshot_id: Any, name: Any = "main", kind: Any = "branch", **more: Any) -> dict[str, Any]:
     return {"action": "set-snapshot-ref", "ref-name": name, "type": kind, "snapshot-id": snapshot_id, **more}
 
 
-def append(snapshot_id: int, parent: int | None = None, **more: Any) -> list[dict[str, Any]]:
+def append(snapshot_id: int, parent: Any = None, **more: Any) -> list[dict[str, Any]]:
     return [add_snapshot(snapshot_id, parent, **more), set_ref(snapshot_id)]
 
 

@@ -20,7 +20,10 @@ from tests.catalog.table_factories import (
 )
 
 WIDER = schema_json(*SCHEMA["fields"], column(5, "region", "string"), **{"schema-id": 1})
-REGION = {"spec-id": 0, "fields": [{"source-id": 5, "transform": "identity", "name": "region", "field-id": 1000}]}
+REGION: dict[str, Any] = {
+    "spec-id": 0,
+    "fields": [{"source-id": 5, "transform": "identity", "name": "region", "field-id": 1000}],
+}
 
 
 def add_schema(schema: dict[str, Any]) -> dict[str, Any]:

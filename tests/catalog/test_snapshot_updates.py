@@ -220,7 +220,7 @@ def test_statistics_of_no_snapshot_are_refused() -> None:
 
 def test_thousands_of_snapshots_go_one_by_one() -> None:
     """Each removal costs what it removes: all of them together are linear."""
-    count = 20_000
+    count = 5_000
     held = table() | {"snapshots": [snapshot(i) for i in range(1, count + 1)], "last-sequence-number": count}
     held = apply_updates(held, [set_ref(i, f"t{i}", "tag") for i in range(1, count + 1)], now_ms=NOW)
 

@@ -116,7 +116,7 @@ def test_other_format_versions_are_refused(version: str) -> None:
         (schema_json(column(1, "a"), column(2, "a")), "/schema/fields/1/type"),
         (schema_json(column(2**31, "a")), "/schema/fields/0/id"),
         (schema_json(column(1, "a", {"type": "list"})), "/schema/fields/0/type/element-required"),
-        (schema_json(column(1, "a", required=None)), "/schema/fields/0/required"),  # type: ignore[arg-type]
+        (schema_json(column(1, "a", required=None)), "/schema/fields/0/required"),
         (schema_json(column(1, "a"), **{"identifier-field-ids": [1]}), "/schema/identifier-field-ids/0"),
         (schema_json(column(1, "a"), **{"identifier-field-ids": [9]}), "/schema/identifier-field-ids/0"),
     ],
@@ -139,7 +139,7 @@ def test_types_of_v3_are_taken_by_v3() -> None:
     ("field", "words"),
     [
         ({"source-id": 99, "transform": "identity", "name": "p"}, "Cannot find source column"),
-        ({"source-id": 4, "transform": "bucket[3]", "name": "p"}, "Invalid source type double for transform: bucket[3]"),
+        ({"source-id": 4, "transform": "bucket[3]", "name": "p"}, "Invalid source type double for transform: bucket"),
         ({"source-id": 3, "transform": "day", "name": "p"}, "Invalid source type string for transform: day"),
         ({"source-id": 3, "transform": "bucket[0]", "name": "p"}, "Cannot parse transform: bucket[0]"),
         ({"source-id": 2, "transform": "day", "name": "name"}, "different field in schema: name"),
@@ -158,7 +158,10 @@ def test_deep_json_is_refused_and_not_walked_into() -> None:
 
 
 def test_what_a_creating_commit_begins_with_has_the_version_it_asks_for() -> None:
-    updates = [{"action": "assign-uuid"}, {"action": "upgrade-format-version", "format-version": 3}]
+    updates: list[dict[str, Any]] = [
+        {"action": "assign-uuid"},
+        {"action": "upgrade-format-version", "format-version": 3},
+    ]
 
     assert requested_format_version(updates) == 3
     assert requested_format_version([]) == 2

@@ -17,7 +17,7 @@ import psycopg
 
 from tests.chaos.objects import Objects
 from tests.ports import free_port
-from tests.processes import ROOT, START_ATTEMPTS, Server, end_group, environment_for, run_manage
+from tests.processes import NO_TLS, ROOT, START_ATTEMPTS, Server, end_group, environment_for, run_manage
 
 WAIT_SECONDS = 60.0
 
@@ -59,7 +59,9 @@ class ChaosServer(Server):
 
     def client(self) -> httpx.Client:
         """Open a client; whoever asks closes it."""
-        return httpx.Client(base_url=self.base_url + "/v1/vectors/", timeout=WAIT_SECONDS, trust_env=False)
+        return httpx.Client(
+            base_url=self.base_url + "/v1/vectors/", timeout=WAIT_SECONDS, trust_env=False, verify=NO_TLS
+        )
 
     def wait_for_death(self, seconds: float) -> bool:
         """Return whether the server has ended by itself within this time."""

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from distillation.decontamination import Contact, find_contacts
@@ -143,7 +143,6 @@ def test_half_of_an_item_contaminates_and_a_fifth_is_marked() -> None:
     assert decision("9", runs, [item]).evidence == {"suspicious": 0.45, "suspicious_of": "twenty"}
 
 
-@settings(max_examples=100, deadline=None)
 @given(
     st.lists(st.lists(st.sampled_from("abc"), max_size=14).map(" ".join), min_size=1, max_size=14),
     st.lists(st.lists(st.sampled_from("abc"), min_size=4, max_size=10).map(" ".join), min_size=1, max_size=3),

@@ -37,13 +37,16 @@ POINTS_AFTER_COMPLETE = (
 
 
 class Place:
-    """A database with data of its own, worked on by commands."""
+    """A database with data of its own, worked on by commands: an empty one on Postgres, or migrated data of SQLite."""
 
-    def __init__(self, folder: Path, database_url: str | None) -> None:
+    def __init__(self, folder: Path, *, database_url: str | None = None, migrated: Path | None = None) -> None:
         folder.mkdir(exist_ok=True)
         self.folder = folder
         self.environment = environment_for(folder, database_url)
-        run_manage("migrate", "--verbosity", "0", environment=self.environment)
+        if migrated is not None:
+            copy_data(migrated, folder)
+        else:
+            run_manage("migrate", "--verbosity", "0", environment=self.environment)
 
     def manage(self, *arguments: str) -> Any:
         return json.loads(run_manage(*arguments, "--json", environment=self.environment).stdout)
@@ -55,7 +58,9 @@ class Place:
 
 
 @pytest.fixture(scope="module")
-def places(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Place]]:
+def places(
+    tmp_path_factory: pytest.TempPathFactory, migrated_template: tuple[Path, str | None]
+) -> Iterator[dict[str, Place]]:
     """The sample on SQLite and on Postgres."""
     folder = tmp_path_factory.mktemp("places")
     with ExitStack() as stack:
@@ -63,7 +68,10 @@ def places(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Place
         name = f"exports_{os.getpid()}"
         database_url = create_database(url, name)
         stack.callback(drop_database, url, name)
-        found = {"sqlite": Place(folder / "sqlite", None), "postgres": Place(folder / "postgres", database_url)}
+        found = {
+            "sqlite": Place(folder / "sqlite", migrated=migrated_template[0]),
+            "postgres": Place(folder / "postgres", database_url=database_url),
+        }
         for place in found.values():
             place.ingest_sample()
         yield found
@@ -93,8 +101,10 @@ def test_two_databases_give_the_same_export(places: dict[str, Place], tmp_path: 
     assert hashed(first) == hashed(second)
 
 
-def test_an_export_is_killed_at_every_step_and_ends_well(tmp_path: Path) -> None:
-    sqlite = Place(tmp_path / "sqlite", None)
+def test_an_export_is_killed_at_every_step_and_ends_well(
+    tmp_path: Path, migrated_template: tuple[Path, str | None]
+) -> None:
+    sqlite = Place(tmp_path / "sqlite", migrated=migrated_template[0])
     day = tmp_path / "root" / "scored-runs" / "2026" / "03" / "01"
     day.mkdir(parents=True)
     (day / "runs.jsonl").write_text("".join(json.dumps(a_run(f"run-{i}")) + "\n" for i in range(25)))

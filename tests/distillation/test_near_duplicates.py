@@ -7,7 +7,7 @@ import random
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from distillation.groups import Groups
@@ -66,7 +66,6 @@ def worlds() -> st.SearchStrategy[list[str]]:
     return st.lists(family, min_size=1, max_size=4).map(lambda families: list(itertools.chain(*families)))
 
 
-@settings(max_examples=200, deadline=None)
 @given(worlds(), st.data())
 def test_rows_fall_as_by_brute_force(texts: list[str], data: st.DataObject) -> None:
     is_contaminated = data.draw(st.lists(st.booleans(), min_size=len(texts), max_size=len(texts)))
@@ -76,7 +75,6 @@ def test_rows_fall_as_by_brute_force(texts: list[str], data: st.DataObject) -> N
     assert fallen(found) == brute(texts, is_contaminated)
 
 
-@settings(max_examples=200, deadline=None)
 @given(worlds())
 def test_links_connect_all_that_is_alike_and_nothing_else(texts: list[str]) -> None:
     links = find_links(sets_of(texts), THRESHOLD)

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any, Literal
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from distillation.errors import FirewallBreach, NotConserved
@@ -91,7 +91,6 @@ def configs() -> st.SearchStrategy[PipelineConfig]:
     )
 
 
-@settings(max_examples=80, deadline=None)
 @given(worlds(), configs())
 def test_every_run_has_exactly_one_fate_and_rows_agree_with_it(runs: list[Run], config: PipelineConfig) -> None:
     result = run_pipeline(runs, ITEMS, config)
@@ -103,7 +102,6 @@ def test_every_run_has_exactly_one_fate_and_rows_agree_with_it(runs: list[Run], 
     assert (result.stages[0][1], result.stages[-1][2]) == (len(runs), len(exported))
 
 
-@settings(max_examples=80, deadline=None)
 @given(worlds(), configs(), st.randoms(use_true_random=False))
 def test_the_order_of_the_input_changes_nothing(runs: list[Run], config: PipelineConfig, pick: random.Random) -> None:
     other, items = list(runs), list(ITEMS)
@@ -115,7 +113,6 @@ def test_the_order_of_the_input_changes_nothing(runs: list[Run], config: Pipelin
     assert replace(one, seconds={}) == replace(two, seconds={})
 
 
-@settings(max_examples=80, deadline=None)
 @given(worlds(), configs())
 def test_no_row_stands_where_the_firewall_forbids_it(runs: list[Run], config: PipelineConfig) -> None:
     result = run_pipeline(runs, ITEMS, config)
@@ -128,7 +125,6 @@ def test_no_row_stands_where_the_firewall_forbids_it(runs: list[Run], config: Pi
     assert all(row.category == categories[row.run_id] for row in rows)
 
 
-@settings(max_examples=80, deadline=None)
 @given(worlds(), configs())
 def test_no_text_of_a_blocked_run_stands_in_a_positive_row(runs: list[Run], config: PipelineConfig) -> None:
     blocked = {Category.REJECTED, Category.NEEDS_HUMAN_REVIEW}
@@ -141,7 +137,6 @@ def test_no_text_of_a_blocked_run_stands_in_a_positive_row(runs: list[Run], conf
         assert not held & {mark for mark in marks if f"run-{mark[4:-1]:0>2}" != row.run_id}
 
 
-@settings(max_examples=80, deadline=None)
 @given(worlds(), configs())
 def test_rows_of_different_splits_share_no_task_and_are_not_alike(runs: list[Run], config: PipelineConfig) -> None:
     half = replace(config, test_share=0.3, validation_share=0.3)

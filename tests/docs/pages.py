@@ -14,7 +14,7 @@ from pathlib import Path
 from tests.processes import ROOT
 
 DOCS = ROOT / "docs"
-PROGRAMS = (".venv/bin/", "curl ", "make ", "git ", "head ", "tail ", "cd ", "sudo ", "export ", "aws ", "rm ", "mkdir ")
+PROGRAMS = (".venv/bin/", "PYTHONPATH=", "python ", "curl ", "make ", "git ", "head ", "export ", "sudo ")
 _FENCE = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
 _LINK = re.compile(r"\]\(([^)\s]+)\)")
 _HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
@@ -39,6 +39,8 @@ def steps_of(text: str) -> list[Step]:
     for block in indented_blocks(text):
         if block.startswith(PROGRAMS):
             commands, _, shown = block.partition("\n\n")
+            if any(line.startswith(PROGRAMS) for line in shown.splitlines()):
+                raise ValueError(f"A command stands where the output of another does: {shown!r}")
             steps.append(Step(tuple(split_commands(commands)), shown.strip()))
     return steps
 

@@ -10,6 +10,7 @@ from django.test import Client
 from drift.checks import check_due
 from drift.models import DriftAlert, DriftMonitor, DriftReport
 from tests.drift.runs import add_export, add_runs, day, make_monitor
+from tests.vectors.admin_pages import act, text_of
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -102,10 +103,10 @@ def test_monitors_are_checked_and_deleted_in_the_list(admin_client: Client) -> N
     monitor = make_monitor()
     selected = {"_selected_action": [str(monitor.pk)]}
 
-    checked = admin_client.post("/admin/drift/driftmonitor/", {"action": "check_now", **selected}, follow=True)
+    checked = act(admin_client, "/admin/drift/driftmonitor/", action="check_now", **selected)
     admin_client.post("/admin/drift/driftmonitor/", {"action": "delete_selected", "post": "yes", **selected})
 
-    assert "Watch: no_data" in checked.content.decode()
+    assert "Done : watch: no_data" in text_of(checked)
     assert not DriftMonitor.objects.exists()
 
 

@@ -16,7 +16,7 @@ import pytest
 
 from tests.conftest import MakeServer
 from tests.ports import free_port, is_listening
-from tests.processes import Server, environment_for, run_manage
+from tests.processes import NO_TLS, Server, environment_for, run_manage
 
 TOKEN = "the-token-of-this-test"
 ANY = "0.0.0.0:8000"
@@ -65,7 +65,9 @@ def test_the_variable_is_held_to_the_same_rule(shared_server: Server) -> None:
 
 @pytest.mark.parametrize("bind", ["127.0.0.1:99999", "127.0.0.1:x", "::1:8000", "no-such-host.invalid:80", ":80"])
 def test_a_bad_address_is_explained(shared_server: Server, bind: str) -> None:
-    assert "write" in _refused(shared_server, bind).lower() or "port" in _refused(shared_server, bind)
+    said = _refused(shared_server, bind)
+
+    assert "write" in said.lower() or "port" in said
 
 
 def test_a_port_in_use_is_explained(shared_server: Server) -> None:
@@ -96,7 +98,9 @@ def test_every_loopback_address_is_served(shared_server: Server, tmp_path: Path,
     try:
         url = f"http://{bind}:{server.port}/v1/vectors/index"
         headers = {"Host": f"{bind}:{server.port}"} if bind != "127.0.0.2" else {"Host": "127.0.0.1"}
-        assert _wait(lambda: httpx.get(url, headers=headers, trust_env=False).status_code) == 200, server.log()
+        assert _wait(lambda: httpx.get(url, headers=headers, trust_env=False, verify=NO_TLS).status_code) == 200, (
+            server.log()
+        )
     finally:
         server.kill()
 
@@ -173,5 +177,5 @@ def test_a_port_is_free_again_after_an_orderly_end(server: Server) -> None:
     assert server.stop() == 0
 
     server.start()
-    assert httpx.get(server.base_url + "/health", trust_env=False).status_code == 200
+    assert httpx.get(server.base_url + "/health", trust_env=False, verify=NO_TLS).status_code == 200
     assert free_port() != server.port

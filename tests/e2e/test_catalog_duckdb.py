@@ -34,7 +34,9 @@ def _use(db: Any) -> None:
     db.execute("COMMIT")
     assert db.execute("SELECT count(*) FROM l.shop.copy").fetchone() == (53,)
     db.execute("DROP TABLE l.shop.copy")
-    assert [row[0] for row in db.execute("SELECT table_name FROM duckdb_tables() WHERE database_name = 'l'").fetchall()] == ["orders"]
+    assert [
+        row[0] for row in db.execute("SELECT table_name FROM duckdb_tables() WHERE database_name = 'l'").fetchall()
+    ] == ["orders"]
 
 
 @pytest.mark.slow

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from tests.lakehouse_site.shapes import assert_problem
-from tests.processes import Server
+from tests.processes import NO_TLS, Server
 
 API = "/v1/vectors"
 JSON = {"Content-Type": "application/json"}
@@ -30,7 +30,7 @@ DIGITS = b"1" * 4_000
 def module_index(_session_server: Server) -> str:
     """An index of three numbers with one item."""
     name = f"hostile-{secrets.token_hex(6)}"
-    with httpx.Client(base_url=_session_server.base_url, timeout=60, trust_env=False) as client:
+    with httpx.Client(base_url=_session_server.base_url, timeout=60, trust_env=False, verify=NO_TLS) as client:
         info = {"name": name, "dimension": 3, "distance": "euclidean"}
         assert client.post(f"{API}/index", json=info).status_code == 201
         assert client.post(f"{API}/index/{name}/add", json={"items": [STORED]}).status_code == 200

@@ -18,6 +18,7 @@ import pytest
 from tests.e2e.ledger import BATCH_ITEMS, Ledger, assert_unavailable, item, stored_items
 from tests.e2e.own_postgres import TOKEN, OwnPostgres
 from tests.postgres import run_postgres
+from tests.processes import NO_TLS
 
 pytestmark = pytest.mark.slow
 
@@ -142,7 +143,9 @@ def test_connections_that_end_at_random_lose_nothing_and_show_nothing_old(own: O
     headers = {"Authorization": f"Bearer {TOKEN}"}
     with (
         own.server(own.postgres.url(database), tmp_path / "server") as server,
-        httpx.Client(base_url=server.base_url, headers=headers, timeout=WAIT_SECONDS, trust_env=False) as client,
+        httpx.Client(
+            base_url=server.base_url, headers=headers, timeout=WAIT_SECONDS, trust_env=False, verify=NO_TLS
+        ) as client,
     ):
         for name in (*MERGED, "changing"):
             assert client.post(API, json={"name": name, "dimension": 4, "distance": "euclidean"}).status_code == 201

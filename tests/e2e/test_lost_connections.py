@@ -21,7 +21,7 @@ from tests.e2e.cutting_proxy import CuttingProxy, cutting_proxy
 from tests.e2e.ledger import assert_unavailable, item, stored_items
 from tests.e2e.own_postgres import TOKEN, OwnPostgres
 from tests.postgres import run_postgres
-from tests.processes import Server, environment_for, run_manage
+from tests.processes import NO_TLS, Server, environment_for, run_manage
 
 API = "/v1/vectors/index"
 HEADERS = {"Authorization": f"Bearer {TOKEN}"}
@@ -66,7 +66,7 @@ def client_behind(own: OwnPostgres, database: str, proxy: CuttingProxy, tmp_path
 
 
 def open_client(server: Server) -> httpx.Client:
-    return httpx.Client(base_url=server.base_url, headers=HEADERS, timeout=WAIT_SECONDS, trust_env=False)
+    return httpx.Client(base_url=server.base_url, headers=HEADERS, timeout=WAIT_SECONDS, trust_env=False, verify=NO_TLS)
 
 
 def create(client: httpx.Client, name: str) -> str:

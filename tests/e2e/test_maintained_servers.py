@@ -28,7 +28,7 @@ from tests.e2e.restarts import (
     uses_graph,
     wait_for,
 )
-from tests.processes import Server
+from tests.processes import NO_TLS, Server
 
 
 @pytest.fixture(autouse=True)
@@ -112,7 +112,7 @@ def test_a_server_that_is_behind_a_purge_by_another_process_answers_right(
     other.log_path = server.data_dir / "other.log"
     other.start()
     try:
-        with httpx.Client(base_url=other.base_url, trust_env=False, timeout=60) as far:
+        with httpx.Client(base_url=other.base_url, trust_env=False, verify=NO_TLS, timeout=60) as far:
             far.post(f"{INDEX}/delete", json={"ids": [f"i{i:04d}" for i in range(100)]})
         first = json.loads(run_quick(server, "vectors_maintain", "--json"))
         second = json.loads(run_quick(server, "vectors_maintain", "--json"))
@@ -136,7 +136,7 @@ def test_two_servers_on_one_database_agree_while_both_maintain_it(
     second.start()
     try:
         here = make_http(first)
-        with httpx.Client(base_url=second.base_url, trust_env=False, timeout=60) as there:
+        with httpx.Client(base_url=second.base_url, trust_env=False, verify=NO_TLS, timeout=60) as there:
             fill(here)
             for round_ in range(6):
                 writer, reader = (here, there) if round_ % 2 else (there, here)

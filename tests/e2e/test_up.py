@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 
 from tests.ports import free_port
-from tests.processes import ROOT, end_group, environment_for, run_manage, start_manage
+from tests.processes import NO_TLS, ROOT, Server, end_group, environment_for, run_manage, start_manage
 
 DEMO = "debian-packages"
 WAIT_SECONDS = 60
@@ -35,6 +35,12 @@ def wait_for(condition: Callable[[], bool], what: str) -> None:
 @pytest.fixture
 def environment(data_dir: Path, empty_database: str | None) -> dict[str, str]:
     return environment_for(data_dir, empty_database)
+
+
+@pytest.fixture
+def migrated(idle_server: Server) -> dict[str, str]:
+    """The environment of commands on a database that is migrated, and empty."""
+    return idle_server.environment
 
 
 @pytest.fixture
@@ -79,13 +85,12 @@ def test_a_deleted_demo_does_not_come_back(environment: dict[str, str]) -> None:
     assert "No index yet." in done.stdout
 
 
-def test_a_load_that_was_interrupted_is_finished_by_the_next_start(environment: dict[str, str]) -> None:
-    run_manage("migrate", "--verbosity", "0", environment=environment)
-    run_manage("index_create", DEMO, "--dimension", "384", "--distance", "cosine", environment=environment)
+def test_a_load_that_was_interrupted_is_finished_by_the_next_start(migrated: dict[str, str]) -> None:
+    run_manage("index_create", DEMO, "--dimension", "384", "--distance", "cosine", environment=migrated)
 
-    run_manage("up", "--no-serve", environment=environment)
+    run_manage("up", "--no-serve", environment=migrated)
 
-    assert counts(environment) == {DEMO: 2_000}
+    assert counts(migrated) == {DEMO: 2_000}
 
 
 @pytest.mark.slow
@@ -103,13 +108,12 @@ def test_a_load_that_was_killed_is_finished_by_the_next_start(
     assert (data_dir / "demo-loaded").exists()
 
 
-def test_an_index_of_the_user_with_the_demos_name_is_left_alone(environment: dict[str, str]) -> None:
-    run_manage("migrate", "--verbosity", "0", environment=environment)
-    run_manage("index_create", DEMO, "--dimension", "3", environment=environment)
+def test_an_index_of_the_user_with_the_demos_name_is_left_alone(migrated: dict[str, str]) -> None:
+    run_manage("index_create", DEMO, "--dimension", "3", environment=migrated)
 
-    done = run_manage("up", "--no-serve", environment=environment)
+    done = run_manage("up", "--no-serve", environment=migrated)
 
-    assert counts(environment) == {DEMO: 0}
+    assert counts(migrated) == {DEMO: 0}
     assert "the demo is left out" in done.stdout
 
 
@@ -148,14 +152,14 @@ def call_as_printed(text: str) -> dict[str, Any]:
     parser.add_argument("url")
     # A shell joins lines at a backslash, shlex does not.
     call = parser.parse_args(shlex.split(printed[0].replace("\\\n", ""))[1:])
-    answer = httpx.post(call.url, headers=call.headers, content=call.body, timeout=30, trust_env=False)
+    answer = httpx.post(call.url, headers=call.headers, content=call.body, timeout=30, trust_env=False, verify=NO_TLS)
     assert answer.status_code == 200, answer.text
     return dict(answer.json())
 
 
 def _is_healthy(port: int) -> bool:
     try:
-        return httpx.get(f"http://127.0.0.1:{port}/health", trust_env=False).status_code == 200
+        return httpx.get(f"http://127.0.0.1:{port}/health", trust_env=False, verify=NO_TLS).status_code == 200
     except httpx.TransportError:
         return False
 

@@ -16,8 +16,10 @@ from django.utils import timezone
 from distillation.models import Export, QuarantinedLine, ScoredRunFile
 from drift.models import DriftAlert, DriftMonitor, DriftReport
 from lakehouse_site import VERSION, health, start_page
+from lakehouse_site.tasks.models import TaskWorker
 from tests.drift.runs import make_monitor
 from tests.factories import add_rows, make_index, random_rows
+from tests.task_queue import make_task, make_worker
 from tests.vectors.admin_pages import boss_client, get, text_of
 from vectors.models import IndexHead, RecallMeasurement, Snapshot
 from vectors.replicas import replicas
@@ -33,6 +35,7 @@ def _no_replicas() -> Iterator[None]:
 
 @pytest.fixture
 def boss(transactional_db: None) -> Client:
+    make_worker()
     return boss_client()
 
 
@@ -149,6 +152,23 @@ def test_exports_alerts_and_quarantine_lead_to_their_pages(boss: Client) -> None
     assert parts["Quarantine"] == ("look", "look here 2 lines wait for a decision. Review them")
     for link in re.findall(r'href="(/admin/[^"]+)"', html):
         assert boss.get(link.replace("&amp;", "&")).status_code == 200 or "logout" in link
+
+
+def test_tasks_that_failed_and_a_queue_without_a_worker_are_not_well(boss: Client) -> None:
+    make_worker()
+    make_task(make_index("a"), status="FAILED", finished_at=timezone.now() - timedelta(hours=25))
+    long_ago = start(boss)["Tasks"]
+    make_task(make_index("b"), status="FAILED", finished_at=timezone.now())
+    failed = start(boss)["Tasks"]
+    make_task(make_index("c"))
+    TaskWorker.objects.update(seen_at=timezone.now() - timedelta(minutes=2))
+    alone = start(boss)["Tasks"]
+
+    assert long_ago == ("good", "well None waits. All tasks")
+    assert failed == ("look", "look here None waits. 1 task failed within a day All tasks")
+    assert alone[0] == "bad"
+    assert "0 running, 1 waiting." in alone[1]
+    assert "No worker is running: type `manage.py worker`" in alone[1]
 
 
 def test_a_part_that_fails_is_not_known_and_the_others_are_shown(boss: Client, monkeypatch: pytest.MonkeyPatch) -> None:

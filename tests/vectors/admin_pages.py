@@ -10,6 +10,7 @@ from django.contrib.auth.models import Permission, User
 from django.test import Client
 from django.urls import reverse
 
+from tests.task_queue import work_off
 from vectors import indexes
 
 HOSTILE = "\"><script>alert('x')</script>&/?#%2F é"
@@ -40,6 +41,14 @@ def get(client: Client, url: str, **query: str) -> str:
     response = client.get(url, query)
     assert response.status_code == 200
     return checked(response.content.decode())
+
+
+def act(client: Client, url: str, **form: Any) -> str:
+    """Send an action, let a worker do what is queued, and return the page of the task."""
+    response = client.post(url, form)
+    assert response.status_code == 302
+    work_off()
+    return get(client, response["Location"])
 
 
 def checked(html: str) -> str:

@@ -226,3 +226,39 @@ def test_a_token_is_needed_on_both_ways(long: Long) -> None:
         variables = {"HTTP_AUTHORIZATION": header} if header else {}
         assert lane(PLAIN[0], **variables) == Caller(long)(PLAIN[0], **variables)
         assert lane(PLAIN[0], **variables)[0][:3] in ("401", "403")
+
+
+class Broken(Exception):
+    """Nobody has foreseen this."""
+
+
+def test_a_failure_of_the_short_way_is_logged_once_a_minute_and_answered_on_the_long_way(
+    long: Long, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(name: str, body: bytes) -> bytes:
+        raise Broken
+
+    monkeypatch.setattr(fast_lane, "_handlers", [(pattern, fail) for pattern, _ in fast_lane._handlers])
+    monkeypatch.setattr(fast_lane, "_noted", {})
+    call = Caller(FastLane(long))
+
+    first, second = call(PLAIN[0]), call(PLAIN[0])
+    fast_lane._noted["Broken"] -= fast_lane.NOTE_SECONDS  # as if so much time had passed
+    third = call(PLAIN[0])
+
+    assert {status for status, _, _ in (first, second, third)} == {"200 OK"}
+    assert long.calls == 3
+    lines = [record for record in caplog.records if record.message == "short way failed"]
+    assert [(line.levelname, line.__dict__["error"]) for line in lines] == [("WARNING", "Broken")] * 2
+
+
+@pytest.mark.parametrize("body", [{"vector": [1, 2]}, {"id": "nobody"}], ids=str)
+def test_what_is_the_callers_fault_is_no_failure_of_the_short_way(
+    long: Long, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, body: Any
+) -> None:
+    monkeypatch.setattr(fast_lane, "_noted", {})
+
+    status, _, _ = Caller(FastLane(long))(body)
+
+    assert status.startswith("4")
+    assert not [record for record in caplog.records if record.message == "short way failed"]

@@ -6,54 +6,48 @@ from dataclasses import replace
 
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
-from django.template.defaultfilters import filesizeformat
+from django_tasks.base import Task
 
 from lakehouse_site.errors import LakehouseError
+from lakehouse_site.tasks.enqueue import address_of, enqueue
+from vectors import tasks
 from vectors.admin_pages.base import IndexAdmin, address, read_json, show, tell, words_of
-from vectors.indexes import drop_index, index_state, list_indexes
-from vectors.maintenance import rebuild_index
-from vectors.merge import merge_indexes
+from vectors.indexes import drop_index, list_indexes
+from vectors.merge import check_merge, merge_indexes
 from vectors.models import VectorIndex
 from vectors.queries import DEFAULT_K, DEFAULT_NUM, parse_recall
-from vectors.recall import measure_recall
-from vectors.snapshots import take_snapshot
 from vectors.validation import ON_CONFLICT, Merge, parse_merge
 
 
 def snapshot_page(model_admin: IndexAdmin, request: HttpRequest, index: VectorIndex) -> HttpResponse:
     """Take a snapshot."""
+    title = f"Take a snapshot of {index.name}"
     if request.method != "POST":
-        return show(model_admin, request, index, "snapshot", f"Take a snapshot of {index.name}")
-    info = take_snapshot(state=index_state(name=index.name))
-    return _done(
-        model_admin, request, index, f"A snapshot of {index.name} was taken: {filesizeformat(info.bytes or 0)}."
-    )
+        return show(model_admin, request, index, "snapshot", title)
+    return _queue(request, index, tasks.snapshot, title)
 
 
 def rebuild_page(model_admin: IndexAdmin, request: HttpRequest, index: VectorIndex) -> HttpResponse:
     """Build the graph anew."""
+    title = f"Rebuild the graph of {index.name}"
     if request.method != "POST":
-        return show(model_admin, request, index, "rebuild", f"Rebuild the graph of {index.name}")
-    info = rebuild_index(name=index.name)
-    size = filesizeformat(info.bytes or 0)
-    return _done(model_admin, request, index, f"The graph of {index.name} was built anew and published: {size}.")
+        return show(model_admin, request, index, "rebuild", title)
+    return _queue(request, index, tasks.rebuild, title)
 
 
 def recall_page(model_admin: IndexAdmin, request: HttpRequest, index: VectorIndex) -> HttpResponse:
     """Measure recall."""
+    title = f"Measure the recall of {index.name}"
     form = {"num": request.POST.get("num", str(DEFAULT_NUM)), "k": request.POST.get("k", str(DEFAULT_K))}
     faults: list[str] = []
     if request.method == "POST":
         try:
             num, k = parse_recall({name: read_json(text, name) for name, text in form.items()})
-            measured = measure_recall(state=index_state(name=index.name), num=num, k=k)
         except LakehouseError as error:
             faults = words_of(error)
         else:
-            said = f"Searches found {measured.recall:.4f} of the true {k} nearest of {measured.num} items"
-            times = f"{measured.ann_ms:.2f} ms a search, {measured.exact_ms:.2f} ms an exact one"
-            return _done(model_admin, request, index, f"{said}: {times}.")
-    return show(model_admin, request, index, "recall", f"Measure the recall of {index.name}", form=form, faults=faults)
+            return _queue(request, index, tasks.recall, title, num=num, k=k)
+    return show(model_admin, request, index, "recall", title, form=form, faults=faults)
 
 
 def merge_page(model_admin: IndexAdmin, request: HttpRequest, index: VectorIndex) -> HttpResponse:
@@ -62,16 +56,11 @@ def merge_page(model_admin: IndexAdmin, request: HttpRequest, index: VectorIndex
     if request.method == "POST":
         try:
             merge = _merge_of(request)
+            if not merge.dry_run:
+                return _queue_merge(request, index, merge)
             result = merge_indexes(source=index.name, merge=merge)
         except LakehouseError as error:
             tell(request, error)
-        else:
-            if not merge.dry_run:
-                numbers = f"{result.added:,} added, {result.overwritten:,} overwritten, {result.skipped:,} skipped"
-                said = (
-                    f"The index {index.name} was merged into {merge.dest}: {numbers}, {result.deleted:,} removed here."
-                )
-                return _done(model_admin, request, index, said)
     others = list_indexes().filter(dimension=index.dimension, distance=index.distance).exclude(pk=index.pk)
     context = {"others": others, "merge": merge, "result": result, "on_conflict": ON_CONFLICT}
     return show(model_admin, request, index, "merge", f"Merge {index.name} into another index", **context)
@@ -98,7 +87,32 @@ def drop_page(model_admin: IndexAdmin, request: HttpRequest, index: VectorIndex)
     return show(model_admin, request, index, "drop", f"Drop {index.name}", typed=typed)
 
 
-def _done(model_admin: IndexAdmin, request: HttpRequest, index: VectorIndex, said: str) -> HttpResponse:
-    model_admin.log_change(request, index, said)
-    messages.success(request, said)
-    return HttpResponseRedirect(address("change", index))
+def _queue_merge(request: HttpRequest, index: VectorIndex, merge: Merge) -> HttpResponse:
+    _, dest = check_merge(source=index.name, dest=merge.dest)
+    return _queue(
+        request,
+        index,
+        tasks.merge,
+        f"Merge {index.name} into {merge.dest}",
+        # Run again after half of it, it would take its own items for conflicts.
+        may_repeat=merge.on_conflict != "error",
+        dest_id=str(dest.id),
+        dest=merge.dest,
+        on_conflict=merge.on_conflict,
+        clear_source=merge.clear_source,
+    )
+
+
+def _queue(
+    request: HttpRequest,
+    index: VectorIndex,
+    task: Task[..., str],
+    title: str,
+    *,
+    may_repeat: bool = True,
+    **arguments: str | int | bool,
+) -> HttpResponse:
+    """Let the worker do it, and show the page that tells how far it is."""
+    given = {"index_id": str(index.pk), "name": index.name, **arguments}
+    record = enqueue(task=task, arguments=given, title=title, subject=index, by=request.user, may_repeat=may_repeat)
+    return HttpResponseRedirect(address_of(record))

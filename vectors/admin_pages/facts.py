@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from django.http import HttpRequest, HttpResponse
 
+from lakehouse_site.tasks.looking import state_of, tasks_on
 from vectors.admin_pages.base import IndexAdmin, show
 from vectors.indexes import MIN_RECALL
 from vectors.models import VectorIndex
@@ -12,6 +13,7 @@ from vectors.pictures import recall_line
 from vectors.recall import recall_history
 
 SHOWN_MEASUREMENTS = 60
+SHOWN_TASKS = 5
 
 
 def facts_page(model_admin: IndexAdmin, request: HttpRequest, index: VectorIndex) -> HttpResponse:
@@ -31,4 +33,5 @@ def facts_page(model_admin: IndexAdmin, request: HttpRequest, index: VectorIndex
         line=line,
         min_recall=MIN_RECALL,
         snapshots=list_snapshots(index_id=index.pk),
+        tasks=[(record, state_of(record)) for record in tasks_on(index)[:SHOWN_TASKS]],
     )

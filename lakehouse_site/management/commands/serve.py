@@ -23,6 +23,7 @@ from lakehouse_site.access import gate
 from lakehouse_site.checks import bind_errors
 from lakehouse_site.environment import parse_bind
 from lakehouse_site.health import unapplied_migrations
+from lakehouse_site.tasks.child import WorkerChild
 
 TARGET = "lakehouse_site.wsgi:application"
 DEFAULT_THREADS = 4
@@ -124,12 +125,18 @@ def _serve(address: str, port: int, *, threads: int, log_access: bool) -> None:
         log_access_format="%(method)s %(path)s %(status)d %(dt_ms).1f ms %(addr)s",
     )
     _keep_signals_apart()
+    child = WorkerChild() if settings.LAKEHOUSE_WORKER else None
+    if child is not None:
+        child.start()
     try:
         server.serve(target_loader=_load, wrap_loader=False)
     except SystemExit:
         # After Ctrl-C the terminal ends the worker too; granian may take that for a crash.
         if not server.interrupt_signal:
             raise CommandError("The server's worker ended unexpectedly; its log is above.") from None
+    finally:
+        if child is not None:
+            child.stop()
 
 
 def _keep_signals_apart() -> None:
