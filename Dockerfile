@@ -24,6 +24,7 @@ COPY --from=build /opt/venv /opt/venv
 COPY manage.py ./
 COPY lakehouse_site lakehouse_site
 COPY vectors vectors
+COPY catalog catalog
 COPY distillation distillation
 COPY drift drift
 COPY demo demo

@@ -23,6 +23,7 @@ from lakehouse_site.openapi_shapes import (
     UUID,
     Call,
     Schema,
+    body_of,
     closed,
     list_of,
     or_null,
@@ -80,15 +81,13 @@ _ROWS = shape(
         "tables": list_of(STRING),
     }
 )
-_QUERY = closed(
-    shape(
-        {
-            "sql": {**STRING, "description": "One SELECT; tables are named namespace.table."},
-            "limit": within(1, MAX_LIMIT, DEFAULT_LIMIT),
-            "format": words(FORMATS, "json"),
-        },
-        ["sql"],
-    )
+_QUERY = body_of(
+    {
+        "sql": {**STRING, "description": "One SELECT; tables are named namespace.table."},
+        "limit": within(1, MAX_LIMIT, DEFAULT_LIMIT),
+        "format": words(FORMATS, "json"),
+    },
+    ["sql"],
 )
 _QUERY_EXAMPLE = {"sql": "SELECT 1 AS one", "limit": 10}
 

@@ -80,7 +80,7 @@ class SnapshotsView(DataView):
     def get(self, request: Request, table: str) -> Response:
         found = datasets.snapshots_of(_find(parse_table(table), caller_of(request)))
         paginator = Pages()
-        rows = paginator.paginate_queryset(found, request, view=self) or []  # type: ignore[arg-type]  # a list will do
+        rows = paginator.paginate_queryset(found, request, view=self) or []
         return paginator.get_paginated_response([asdict(row) for row in rows])
 
 

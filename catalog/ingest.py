@@ -91,6 +91,8 @@ def ingest_file(*, path: Path, source_name: str, request: IngestRequest, caller:
     warehouse = default_warehouse()
     grants.require(caller=caller, warehouse=warehouse, levels=request.place.levels, privilege=grants.WRITE)
     size, sha256 = file_hash(path)
+    if not size:
+        raise InvalidInput.at("/file", "empty", "The file is empty.")
     standing = _standing(warehouse, request)
     key = content_key(warehouse, request, standing, sha256)
     done = done_before(standing, key, request.mode)

@@ -15,7 +15,8 @@ from typing import Any, Final
 import duckdb
 
 from catalog import worker_frames
-from catalog.ingest_source import Source, fault_in, from_clause, read_as_told
+from catalog.ingest_faults import fault_in, first_odd_line
+from catalog.ingest_source import Source, from_clause, read_as_told
 from catalog.ingest_types import Ids, field_ids, iceberg_type, literal, quoted, sql_type
 from catalog.worker_limits import end_with_parent, limit_process
 from lakehouse_site.errors import InvalidInput
@@ -77,6 +78,10 @@ class _Worker:
             read_as = {}
         relation = self._connection.sql(f"FROM {from_clause(self.source, read_as=read_as, is_full=is_full)}")
         self._duckdb_types = dict(zip(relation.columns, relation.types, strict=True))
+        if self.source.file_format == "csv" and self.source.delimiter is None and len(self._duckdb_types) == 1:
+            odd = first_odd_line(self.source)
+            if odd is not None:
+                return {"kind": "refused", "detail": odd}
         ids = Ids(len(relation.columns) + 1)
         columns = [
             {

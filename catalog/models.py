@@ -200,7 +200,7 @@ class Grant(models.Model):
 
     class Meta:
         constraints = (
-            models.UniqueConstraint(fields=("principal", "warehouse", "path", "privilege"), name="catalog_grant"),
+            models.UniqueConstraint(fields=("principal", "warehouse", "path", "privilege"), name="catalog_grant_once"),
         )
         ordering = ("warehouse", "path", "principal")
 

@@ -49,7 +49,9 @@ def require_free_place(warehouse: Warehouse, location: str, *, other_than: int |
     """
     Warehouse.objects.select_for_update().get(pk=warehouse.pk)
     above = _ancestors(location, warehouse.root)
-    places = Relation.objects.filter(namespace__warehouse=warehouse).exclude(pk=other_than)
+    places = Relation.objects.filter(namespace__warehouse=warehouse)
+    if other_than is not None:
+        places = places.exclude(pk=other_than)
     spaces = Namespace.objects.filter(warehouse=warehouse)
     # SQLite's LIKE takes no notice of case, so what it finds is looked at again.
     below = [

@@ -15,7 +15,7 @@ from catalog.models import Relation, Warehouse
 from catalog.names import check_name, dotted, path_of
 from catalog.namespaces import living
 from catalog.new_snapshots import check_new_places
-from catalog.relation_writes import TABLE, Change, Overtaken, store
+from catalog.relation_writes import TABLE, Change, Overtaken, store, the_only
 from catalog.relations import look_up, taken
 from catalog.view_metadata import check_view_metadata
 from catalog.warehouse_files import check_inside, read_file
@@ -55,7 +55,7 @@ def register(
     metadata = _read_metadata(warehouse, location, kind)
     change = Change(namespace, name, kind, standing, metadata, "register", metadata_location=location)
     try:
-        return store([change], warehouse=warehouse, caller=caller)[0]
+        return store([change], warehouse=warehouse, caller=caller, result=the_only)[0]
     except Overtaken:
         if look_up(warehouse, levels, name) is not None:
             raise taken(warehouse, levels, name, kind) from None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from django.db import IntegrityError
@@ -38,7 +38,7 @@ def rename(
     grants.require(caller=caller, warehouse=warehouse, levels=destination, privilege=grants.WRITE)
     both = f"Cannot rename {dotted(source, source_name)} to {dotted(destination, name)}"
 
-    def work() -> Relation:
+    def work() -> Relation | None:
         row = look_up(warehouse, source, source_name, kind)
         if row is None:
             error = missing(kind, source, source_name)
@@ -70,7 +70,7 @@ def drop(
     """
     grants.require(caller=caller, warehouse=warehouse, levels=levels, privilege=grants.MANAGE)
 
-    def work() -> Relation:
+    def work() -> Relation | None:
         row = look_up(warehouse, levels, name, kind)
         if row is None:
             raise missing(kind, levels, name)
@@ -135,10 +135,10 @@ def _advance(row: Relation, *, action: str, caller: Caller, **values: Any) -> Re
     return row
 
 
-def _until_it_stands(work: Any) -> Relation:
+def _until_it_stands(work: Callable[[], Relation | None]) -> Relation:
     """Read and write again when a commit of somebody else came in between; a rename does not depend on it."""
     for _ in range(_MAX_TRIES):
-        row: Relation | None = work()
+        row = work()
         if row is not None:
             return row
     raise CommitFailed("The table kept changing. Try again.")

@@ -32,6 +32,11 @@ TABLE = Relation.Kind.TABLE.value
 VIEW = Relation.Kind.VIEW.value
 
 
+def the_only(rows: list[Relation]) -> Relation:
+    """Return the row of a change that is alone; a `result` for `store`."""
+    return rows[0]
+
+
 class Overtaken(Exception):
     """Somebody else was faster; nothing was written."""
 
@@ -137,7 +142,7 @@ def _write_rows(
         nonlocal has_ended
         has_ended = False
         # Always in the same order, so that two commits over the same tables cannot wait for each other.
-        for draft in sorted(drafts, key=lambda one: (one.row.pk is None, one.row.pk or 0, one.row.name)):
+        for draft in sorted(drafts, key=_order):
             _write_row(draft, warehouse, caller)
         has_ended = True
         rows = [draft.row for draft in drafts]
@@ -156,10 +161,15 @@ def _write_rows(
     return [draft.row for draft in drafts]
 
 
+def _order(draft: _Draft) -> tuple[bool, int, str]:
+    before = draft.change.before
+    return before is None, before.pk if before is not None else draft.change.namespace.pk, draft.row.name
+
+
 def _write_row(draft: _Draft, warehouse: Warehouse, caller: Caller) -> None:
     row, before = draft.row, draft.change.before
     if draft.change.is_place_chosen:
-        require_free_place(warehouse, row.location, other_than=row.pk)
+        require_free_place(warehouse, row.location, other_than=before.pk if before is not None else None)
     if before is None:
         row.namespace = lock_namespace(warehouse, draft.change.namespace.levels)
         row.pk = None  # of a try that was taken back
@@ -208,8 +218,6 @@ def _look_whether_it_stands(drafts: list[_Draft], error: Exception) -> None:
             "The database failed while it committed. The change may or may not have been made: "
             "load the table and look before you try again."
         ) from error
-    if row.pk is None:
-        row.pk = Relation.objects.get(uuid=row.uuid, metadata_location=row.metadata_location).pk
 
 
 def _remove(warehouse: Warehouse, locations: Sequence[str]) -> None:

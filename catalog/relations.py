@@ -18,7 +18,7 @@ from catalog.names import check_name, dotted, path_of
 from catalog.namespaces import find_namespace, living
 from catalog.new_snapshots import check_new_places
 from catalog.places import own_place, wanted_place
-from catalog.relation_writes import TABLE, VIEW, Change, Overtaken, store
+from catalog.relation_writes import TABLE, VIEW, Change, Overtaken, store, the_only
 from catalog.table_metadata import new_table_metadata
 from catalog.warehouse_files import make_folders
 
@@ -102,7 +102,7 @@ def create_table(
     change = _first_change(warehouse=warehouse, levels=levels, request=request, caller=caller)
     make_folders(warehouse, str(change.metadata["location"]))
     try:
-        return store([change], warehouse=warehouse, caller=caller)[0]
+        return store([change], warehouse=warehouse, caller=caller, result=the_only)[0]
     except Overtaken:
         raise taken(warehouse, levels, change.name, TABLE) from None
 

@@ -12,7 +12,7 @@ import orjson
 from catalog.errors import BadCatalogRequest
 from catalog.json_places import INT64_MAX
 from catalog.schemas import without_nulls
-from catalog.table_parts import current_schema, current_snapshot_id, refs_of
+from catalog.table_parts import ROW_LINEAGE_VERSION, current_schema, current_snapshot_id, refs_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +23,7 @@ class TableFacts:
     ----------
     row_count
         Rows that a reader would see; None when the summary of the current snapshot does not tell, as with equality
-        deletes. 0 without a snapshot.
+        deletes, or deletion vectors in v3. 0 without a snapshot.
     size_bytes
         Of all files of the current snapshot; None when its summary does not tell.
     schema_fingerprint
@@ -54,7 +54,7 @@ def facts_of(metadata: Mapping[str, Any]) -> TableFacts:
     return TableFacts(
         format_version=metadata["format-version"],
         current_snapshot_id=current,
-        row_count=_row_count(summary) if found else 0,
+        row_count=_row_count(summary, metadata["format-version"]) if found else 0,
         size_bytes=_number(summary, "total-files-size") if found else 0,
         schema_fingerprint=schema_fingerprint(current_schema(metadata)),
         snapshot_count=len(snapshots),
@@ -94,11 +94,13 @@ def snapshots_view(metadata: Mapping[str, Any], mode: str) -> dict[str, Any]:
     return view
 
 
-def _row_count(summary: Mapping[str, Any]) -> int | None:
-    rows = _number(summary, "total-records")
+def _row_count(summary: Mapping[str, Any], format_version: int) -> int | None:
+    rows, deleted = _number(summary, "total-records"), _number(summary, "total-position-deletes") or 0
     if rows is None or _number(summary, "total-equality-deletes"):
         return None
-    return max(0, rows - (_number(summary, "total-position-deletes") or 0))
+    if deleted and format_version >= ROW_LINEAGE_VERSION:
+        return None  # DuckDB counts a row again with each deletion vector that replaces another.
+    return max(0, rows - deleted)
 
 
 def _number(summary: Mapping[str, Any], name: str) -> int | None:

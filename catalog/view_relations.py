@@ -15,7 +15,7 @@ from catalog.errors import BadCatalogRequest, CommitFailed
 from catalog.models import Relation, Warehouse
 from catalog.names import check_name, dotted
 from catalog.places import own_place, wanted_place
-from catalog.relation_writes import VIEW, Change, Overtaken, store
+from catalog.relation_writes import VIEW, Change, Overtaken, store, the_only
 from catalog.relations import look_up, missing, namespace_for, now_ms, taken
 from catalog.requirements import check_view_requirements
 from catalog.view_metadata import apply_view_updates, new_view_metadata
@@ -37,7 +37,7 @@ def create_view(*, warehouse: Warehouse, levels: Sequence[str], request: Mapping
     metadata = new_view_metadata(request, view_uuid=view_uuid, location=location, now_ms=now_ms())
     change = Change(namespace, name, VIEW, None, metadata, "create", is_place_chosen=wanted is not None)
     try:
-        return store([change], warehouse=warehouse, caller=caller)[0]
+        return store([change], warehouse=warehouse, caller=caller, result=the_only)[0]
     except Overtaken:
         raise taken(warehouse, levels, name, VIEW) from None
 
@@ -70,7 +70,7 @@ def replace_view(
             is_place_chosen=after["location"] != before["location"],
         )  # fmt: skip
         try:
-            return store([change], warehouse=warehouse, caller=caller)[0]
+            return store([change], warehouse=warehouse, caller=caller, result=the_only)[0]
         except Overtaken:
             continue
     raise CommitFailed(f"Commit failed: {dotted(levels, name)} kept changing while it was tried {MAX_ATTEMPTS} times.")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from django.core.files.storage import FileSystemStorage, storages
 
@@ -47,7 +47,7 @@ def find_warehouse(*, name: str) -> Warehouse:
 
 def root_in_storage(alias: str) -> str:
     """Return where the warehouse of a storage begins: ``file:///…`` or ``s3://bucket/…``, no slash at its end."""
-    storage = storages[alias]
+    storage: Any = storages[alias]
     if isinstance(storage, FileSystemStorage):
         return f"file://{Path(storage.location).absolute() / _FOLDER}"
     parts = (storage.bucket_name, storage.location.strip("/"), _FOLDER)

@@ -1,7 +1,7 @@
-"""Write a Chroma collection as JSON lines that `index_import` reads: ``python chroma_to_jsonl.py SOURCE COLLECTION FILE``.
+"""Write a Chroma collection as JSON lines for `index_import`: ``python chroma_to_jsonl.py SOURCE COLLECTION FILE``.
 
-SOURCE is the folder of a persistent Chroma, or ``http://HOST:PORT`` of a Chroma server. Needs the package chromadb, and runs
-in the environment where that is. A document becomes ``metadata["document"]``.
+SOURCE is the folder of a persistent Chroma, or ``http://HOST:PORT`` of a Chroma server. Needs the package chromadb, and
+runs in the environment where that is. A document becomes ``metadata["document"]``.
 """
 
 from __future__ import annotations
@@ -58,9 +58,8 @@ def main(source: str, name: str, file: str) -> None:
             dimension = len(page["embeddings"][0])
             lines.writelines(line + "\n" for line in lines_of(page))
             count += len(page["ids"])
-    sys.stdout.write(
-        f"{count} items\nindex_create {name} --dimension {dimension} --distance {distance_of(collection)}\n"
-    )
+    distance = distance_of(collection)
+    sys.stdout.write(f"{count} items\nindex_create {name} --dimension {dimension} --distance {distance}\n")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Write a table with a vector column as JSON lines for `index_import`: ``python pgvector_to_jsonl.py TABLE ID VECTOR FILE``.
+"""Write a table of pgvector as JSON lines for `index_import`: ``python pgvector_to_jsonl.py TABLE ID VECTOR FILE``.
 
 ID and VECTOR are columns; all others become metadata. The database is that of the variable ``SOURCE_URL``, a URL or a
 connection string of Postgres. One transaction reads it all, so the file is as of one moment; rows without a vector are

@@ -20,6 +20,7 @@ PATH_EXAMPLES = {
     "name": "notes",
     "notice_id": "0c0e3f3a-90a7-4a5e-9d59-6a2d6b7d8e90",
     "run_id": "example-1",
+    "table": "shop.orders",
 }
 """What stands for a parameter of a path in the examples, by its name."""
 

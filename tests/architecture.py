@@ -40,6 +40,7 @@ PURE = {
     "catalog.callers",
     "catalog.definition_updates",
     "catalog.errors",
+    "catalog.ingest_faults",
     "catalog.ingest_plan",
     "catalog.ingest_requests",
     "catalog.ingest_source",

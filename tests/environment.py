@@ -5,6 +5,8 @@ No variable of the person who runs the tests decides anything here, except
 ``LAKEHOUSE_TEST_DATABASE``
     ``sqlite`` (default), ``postgres`` (a server is started for the run), or the ``postgres://`` URL of a server on
     which databases may be created and dropped.
+``LAKEHOUSE_TEST_EXAMPLES``
+    how many examples a property is tried on (50), see `tests/conftest.py`.
 
 Under xdist the controller makes the world and the workers inherit it; each worker gets its own data directory.
 """

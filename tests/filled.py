@@ -38,10 +38,11 @@ class Filled:
 
 
 def fill(server: Server, *, seed: int = 7) -> Filled:
-    """Store indexes, runs, quarantine, an export, an evaluation set, a monitor with reports, an alert and a freeze."""
+    """Store indexes, a table, runs, quarantine, exports, an evaluation set, monitors, an alert and a freeze."""
     rng = random.Random(seed)
     with httpx.Client(base_url=server.base_url, timeout=120, trust_env=False) as http:
         _add_indexes(http, rng)
+        _add_table(http, server)
         export_id, run_id, notice_id, line_id = _add_runs(http, rng)
         monitor_id, spare_monitor_id = _add_monitors(http)
         server.manage("drift_check", "--due", check=False)  # its status says that something has drifted
@@ -60,6 +61,7 @@ def fill(server: Server, *, seed: int = 7) -> Filled:
         "name": "notes",
         "notice_id": notice_id,
         "run_id": run_id,
+        "table": "shop.customers",
     }
     return Filled(server, values, {"name": "spare", "monitor_id": spare_monitor_id})
 
@@ -95,6 +97,16 @@ def _add_indexes(http: httpx.Client, rng: random.Random) -> None:
     _post(http, "/v1/vectors/index/notes/snapshot", None)
     for _ in range(2):
         _post(http, "/v1/vectors/index/notes/recall", {"num": 10, "k": 5})
+
+
+def _add_table(http: httpx.Client, server: Server) -> None:
+    """Take a file into a table of the catalog, and leave another file where it can be taken from."""
+    folder = server.data_dir / "objects" / "imports"
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "customers.csv").write_text("id,name,country\n1,Ada,GB\n2,Grace,US\n3,Emmy,DE\n")
+    (folder / "orders.csv").write_text("id,customer,total\n1,1,12.5\n2,3,80.0\n3,1,7.25\n")
+    ingest = {"table": "shop.customers", "mode": "create", "object": "imports/customers.csv"}
+    _post(http, "/v1/catalog/ingest", ingest)
 
 
 def _add_runs(http: httpx.Client, rng: random.Random) -> tuple[str, str, str, str]:

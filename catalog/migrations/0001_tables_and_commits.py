@@ -185,6 +185,6 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name='grant',
-            constraint=models.UniqueConstraint(fields=('principal', 'warehouse', 'path', 'privilege'), name='catalog_grant'),
+            constraint=models.UniqueConstraint(fields=('principal', 'warehouse', 'path', 'privilege'), name='catalog_grant_once'),
         ),
     ]

@@ -38,7 +38,7 @@ def etag(metadata_location: str, snapshots: str) -> str:
 
 
 def matches(header: str | None, tag: str) -> bool:
-    """Return whether one of the tags of an ``If-None-Match`` header is `tag`. `*` is for what is not there, and is not."""
+    """Return whether one of the tags of an ``If-None-Match`` header is `tag`. `*` is for what is not there."""
     if header is None:
         return False
     return any(one.strip().removeprefix("W/") == tag for one in header.split(","))

@@ -37,8 +37,9 @@ class TokensView(ProtocolView):
     parser_classes: ClassVar[tuple[type[BaseParser], ...]] = (FormParser,)  # type: ignore[misc]
 
     def post(self, request: Request, **names: str) -> HttpResponse:
+        sent: Any = request.data
         try:
-            form = parse_qs(request.data.content.decode(), max_num_fields=_MAX_FIELDS)
+            form = parse_qs(sent.content.decode(), max_num_fields=_MAX_FIELDS)
         except ValueError:
             return _refusal(400, "invalid_request", "The form cannot be read.")
         kind = _one(form, "grant_type")

@@ -18,7 +18,7 @@ _PREFIX = rf"^v1/(?:(?!(?:{_FIRST})(?:/|$))(?P<prefix>[^/]+)/)?"
 _NAME = r"(?s:.+?)"
 
 # The longer ones first.
-_ROUTES: tuple[tuple[str, type[ProtocolView]], ...] = (
+ROUTES: tuple[tuple[str, type[ProtocolView]], ...] = (
     ("tables/rename", table_views.RenameView),
     ("views/rename", view_views.RenameViewView),
     ("transactions/commit", table_views.TransactionView),
@@ -47,5 +47,5 @@ def _route(template: str, view: type[ProtocolView]) -> URLPattern:
 urlpatterns = [
     re_path(r"^v1/config/?$", ConfigView.as_view()),
     re_path(r"^v1/oauth/tokens/?$", oauth.TokensView.as_view()),
-    *(_route(template, view) for template, view in _ROUTES),
+    *(_route(template, view) for template, view in ROUTES),
 ]

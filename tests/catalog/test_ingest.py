@@ -100,7 +100,7 @@ def test_columns_of_an_append_go_by_their_names(warehouse: Warehouse, tmp_path: 
 
     take(write(tmp_path / "b.csv", "n,code\n9,12\n"), mode="append")
 
-    assert rows_of(warehouse)[-1] == {"code": "12", "n": 9, "amount": None, "day": None}
+    assert {"code": "12", "n": 9, "amount": None, "day": None} in rows_of(warehouse)
 
 
 def test_a_new_column_needs_evolve(warehouse: Warehouse, tmp_path: Path) -> None:
@@ -114,8 +114,8 @@ def test_a_new_column_needs_evolve(warehouse: Warehouse, tmp_path: Path) -> None
 
     result = take(path, mode="append", evolve=True)
     assert list(types_of(result))[-2:] == ["tags", "deep"]
-    assert rows_of(warehouse)[-1]["deep"] == {"k": 1}
-    assert rows_of(warehouse)[0]["tags"] is None
+    found = {row["code"]: (row["tags"], row["deep"]) for row in rows_of(warehouse)}
+    assert found == {"007": (None, None), "012": (None, None), "x": (["a"], {"k": 1})}
 
 
 def test_a_column_is_widened_only_with_evolve(warehouse: Warehouse, tmp_path: Path) -> None:
@@ -147,12 +147,13 @@ def test_text_for_a_narrow_column_is_read_as_that_column(warehouse: Warehouse, t
     ("name", "content", "place"),
     [
         ("a.csv", b"a,b\n1,2\n3,4,5\n", "Line 3"),
+        ("a.csv", b"1,2,3\na,b\n4,5\n", "Line 2: 2 fields"),
         ("a.jsonl", b'{"a": 1}\n{"a": 2}\n{"a": \n', "Line 3"),
         ("a.jsonl", b'{"a": 1}\n[1]\n', "Line 2"),
         ("a.jsonl.gz", gzip.compress(b'{"a": 1}\n\xff\n'), "Line 2"),
         ("a.csv.gz", b"no gzip", "gzip|GZIP"),
         ("a.parquet", b"PAR1 no parquet", "[Pp]arquet"),
-        ("a.csv", b"", "empty|no columns|sniff"),
+        ("a.csv", b"", "empty"),
     ],
 )
 def test_a_file_that_is_wrong_is_refused_with_its_place(

@@ -67,7 +67,7 @@ def test_a_requirement_that_does_not_hold_is_a_409_and_changes_nothing(protocol:
 
 
 def test_a_staged_table_is_not_there_until_it_is_committed(protocol: Protocol) -> None:
-    staged = protocol.create(**{"stage-create": True})
+    staged = protocol.post("namespaces/ns/tables", {"name": "t", "schema": SCHEMA, "stage-create": True})
 
     assert staged.status == 200
     assert "metadata-location" not in staged.body

@@ -41,6 +41,12 @@ def test_counts_are_those_of_the_current_snapshot(summary: dict[str, str], rows:
     assert (facts.row_count, facts.size_bytes) == (rows, size)
 
 
+def test_deletion_vectors_leave_the_count_open() -> None:
+    metadata = held(**{"total-records": "12", "total-position-deletes": "5"}) | {"format-version": 3}
+
+    assert facts_of(metadata).row_count is None
+
+
 def test_the_fingerprint_is_that_of_the_fields() -> None:
     spelt = schema_json(*({**one, "doc": None} for one in SCHEMA["fields"]), **{"schema-id": 7})
     renamed = schema_json(*SCHEMA["fields"][:-1], column(4, "y", "double"))

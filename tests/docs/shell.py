@@ -1,7 +1,7 @@
 """Runs the commands of a page in this process, which is many times faster than a process for each.
 
-`manage.py` becomes a call of the command, `curl` a call of Django's test client; everything else is given to bash. Where a
-page is about the settings that a process begins with, `follow_with` does all this in another process that has them.
+`manage.py` becomes a call of the command, `curl` a call of Django's test client; everything else is given to bash.
+Where a page is about the settings that a process begins with, `follow_with` does all this in a process that has them.
 """
 
 from __future__ import annotations

@@ -53,10 +53,11 @@ def test_a_table_of_pgvector_comes_over(postgres: PostgresServer, shell: Shell) 
         connection.execute("CREATE EXTENSION vector")
         connection.execute(table.encode())
         connection.execute(
-            "INSERT INTO notes VALUES (1, '[1,0,0]', 'en', '2026-03-01', '{a,b}', 9.50), (2, '[0.1,3e-8,1]', 'en', NULL, "
-            "NULL, 20), (3, '[0,0,0.3]', 'fr', '2026-03-02', '{}', 1), (4, NULL, 'en', NULL, NULL, 1)"
+            "INSERT INTO notes VALUES (1, '[1,0,0]', 'en', '2026-03-01', '{a,b}', 9.50), "
+            "(2, '[0.1,3e-8,1]', 'en', NULL, NULL, 20), "
+            "(3, '[0,0,0.3]', 'fr', '2026-03-02', '{}', 1), (4, NULL, 'en', NULL, NULL, 1)"
         )
-    export, *others = [step for step in steps_of(text)]
+    export, *others = steps_of(text)
     address, command = export.commands
     assert address.startswith("export SOURCE_URL=")
     shell.environment["SOURCE_URL"] = url

@@ -88,7 +88,7 @@ def has_json(parser: argparse.ArgumentParser) -> bool:
 @pytest.mark.django_db(transaction=True, reset_sequences=True)
 def test_the_examples_run_one_after_the_other(shell: Shell) -> None:
     # Servers of their own have tests of their own, and nothing is frozen here.
-    skip = [f".venv/bin/python manage.py {name}" for name in ("serve", "stress", "drift_acknowledge")]
+    skip = [f".venv/bin/python manage.py {name}" for name in ("serve", "worker", "stress", "drift_acknowledge")]
 
     shell.follow(steps_of(COMMANDS), skip=skip)
 

