@@ -32,12 +32,16 @@ _ASSERT_CREATE = "assert-create"
 
 @dataclass(frozen=True, slots=True)
 class TableChange:
-    """What is wanted of one table: the protocol's requirements, and the updates to make if they hold."""
+    """What is wanted of one table: the protocol's requirements, and the updates to make if they hold.
+
+    With `at_version` the table must not have changed in any way since it was read.
+    """
 
     levels: Sequence[str]
     name: str
     requirements: Sequence[Mapping[str, Any]]
     updates: Sequence[Mapping[str, Any]]
+    at_version: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +105,8 @@ def _plan(warehouse: Warehouse, wanted: TableChange, caller: Caller, action: str
         return _Plan(None, _creation(warehouse, wanted, caller))
     if standing is None:
         raise missing(TABLE, wanted.levels, wanted.name)
+    if wanted.at_version not in (None, standing.version):
+        raise CommitFailed(f"Commit failed: {dotted(wanted.levels, wanted.name)} has changed since it was read.")
     before = orjson.loads(standing.metadata_text)
     check_requirements(before, wanted.requirements)
     updates = _with_places(warehouse, wanted.updates, standing.location)

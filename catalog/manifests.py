@@ -8,6 +8,7 @@ Apache Iceberg table specification, "Manifests" and "Manifest Lists"; readers go
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -27,7 +28,14 @@ _LIST_FIELDS: Final = {
     "content": 517,
 }
 _ENTRY_FIELDS: Final = {"status": 0, "snapshot_id": 1, "data_file": 2}
-_FILE_FIELDS: Final = {"file_path": 100, "content": 134, "referenced_data_file": 143}
+_FILE_FIELDS: Final = {
+    "file_path": 100,
+    "record_count": 103,
+    "file_size_in_bytes": 104,
+    "content": 134,
+    "referenced_data_file": 143,
+}
+_DELETED_STATUS = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +61,26 @@ class ManifestEntry:
     added_snapshot_id: int | None
     sequence_number: int
     min_sequence_number: int
+
+
+@dataclass(frozen=True, slots=True)
+class LiveFile:
+    """A data file or file of deletes that a manifest holds.
+
+    Attributes
+    ----------
+    path
+        Where it lies, as it is written; not confined yet.
+    size_bytes, record_count
+        As they are recorded; 0 where they are not.
+    content
+        0 data, 1 position deletes, 2 equality deletes.
+    """
+
+    path: str
+    size_bytes: int
+    record_count: int
+    content: int
 
 
 def read_manifest_list(data: bytes, *, name: str = "The manifest list") -> list[ManifestEntry]:
@@ -95,19 +123,41 @@ def data_file_paths(data: bytes, *, name: str = "The manifest") -> Iterator[str]
     BadCatalogRequest
         While reading, as `read_manifest_list`: all of it must be read before any path is believed.
     """
-    try:
+    for record in _entries(data, name):
+        file = record["data_file"]
+        with _damage(name):
+            yield _text(file, "file_path")
+            # DuckDB writes an empty text where there is none.
+            if file.get("referenced_data_file") not in (None, ""):
+                yield _text(file, "referenced_data_file")
+
+
+def live_files(data: bytes, *, name: str = "The manifest") -> Iterator[LiveFile]:
+    """Yield the files that a manifest holds, without those whose removal it tells; else as `data_file_paths`."""
+    for record in _entries(data, name):
+        with _damage(name):
+            if _number(record, "status") == _DELETED_STATUS:
+                continue
+            file = record["data_file"]
+            sizes = (_number(file, "file_size_in_bytes"), _number(file, "record_count"))
+            yield LiveFile(_text(file, "file_path"), *sizes, _number(file, "content"))
+
+
+def _entries(data: bytes, name: str) -> Iterator[dict[str, Any]]:
+    with _damage(name):
         header = read_header(data)
         wanted = _some_fields(header.schema, _ENTRY_FIELDS, ("data_file",))
         inner = next(one for one in wanted["fields"] if one["name"] == "data_file")
         if not isinstance(inner["type"], dict) or inner["type"].get("type") != "record":
             raise DamagedAvro("its data_file is no record")
         inner["type"] = _some_fields(inner["type"], _FILE_FIELDS, ("file_path",))
-        for record in read_records(data, header, wanted):
-            file = record["data_file"]
-            yield _text(file, "file_path")
-            # DuckDB writes an empty text where there is none.
-            if file.get("referenced_data_file") not in (None, ""):
-                yield _text(file, "referenced_data_file")
+        yield from read_records(data, header, wanted)
+
+
+@contextmanager
+def _damage(name: str) -> Iterator[None]:
+    try:
+        yield
     except DamagedAvro as error:
         raise BadCatalogRequest(f"{name} cannot be read as a manifest: {error}.") from error
 

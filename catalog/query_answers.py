@@ -28,13 +28,22 @@ def facts_of(answer: QueryAnswer) -> dict[str, Any]:
     }
 
 
-def pieces_of(answer: QueryAnswer, answer_format: str) -> Iterator[bytes]:
-    """Yield the whole answer, of JSON with the facts at its end."""
-    with answer.content as content:
-        while piece := content.read(_PIECE_BYTES):
-            yield piece
-    if answer_format == "json":
-        yield b"," + orjson.dumps(facts_of(answer))[1:]
+class Pieces:
+    """The whole answer, of JSON with the facts at its end, once. What it is kept in goes with `close`."""
+
+    def __init__(self, answer: QueryAnswer, answer_format: str) -> None:
+        self._answer = answer
+        self._is_json = answer_format == "json"
+
+    def __iter__(self) -> Iterator[bytes]:
+        with self._answer.content as content:
+            while piece := content.read(_PIECE_BYTES):
+                yield piece
+        if self._is_json:
+            yield b"," + orjson.dumps(facts_of(self._answer))[1:]
+
+    def close(self) -> None:
+        self._answer.content.close()
 
 
 def headers_of(answer: QueryAnswer) -> dict[str, str]:

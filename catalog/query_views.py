@@ -12,7 +12,7 @@ from catalog.ingest_requests import parse_table
 from catalog.ingest_views import DataView
 from catalog.protocol.views import caller_of
 from catalog.query import DEFAULT_LIMIT, MAX_LIMIT, QueryAnswer, preview, run_query
-from catalog.query_answers import CONTENT_TYPES, headers_of, pieces_of
+from catalog.query_answers import CONTENT_TYPES, Pieces, headers_of
 from catalog.query_values import FORMATS
 from catalog.relations import find_table
 from catalog.warehouses import default_warehouse
@@ -52,8 +52,8 @@ class PreviewView(DataView):
 
 def _sent(answer: QueryAnswer, answer_format: str) -> StreamingHttpResponse:
     headers = headers_of(answer) if answer_format != "json" else {}
-    pieces = pieces_of(answer, answer_format)
-    return StreamingHttpResponse(pieces, content_type=CONTENT_TYPES[answer_format], headers=headers)
+    # Closed with the response, also when nobody reads it.
+    return StreamingHttpResponse(Pieces(answer, answer_format), content_type=CONTENT_TYPES[answer_format], headers=headers)
 
 
 def _limit(text: str) -> int:

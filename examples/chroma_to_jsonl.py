@@ -44,7 +44,8 @@ def lines_of(page: dict[str, Any]) -> Iterator[str]:
     for key, vector, metadata, document in everything:
         known = dict(metadata or {}) | ({} if document is None else {"document": document})
         packed = base64.b64encode(struct.pack(f"<{len(vector)}f", *vector)).decode()
-        yield json.dumps({"id": key, "vector_b64": packed, "metadata": known}, ensure_ascii=False)
+        # Chroma gives the keys in another order each time; sorted, the same collection makes the same file.
+        yield json.dumps({"id": key, "vector_b64": packed, "metadata": known}, ensure_ascii=False, sort_keys=True)
 
 
 def main(source: str, name: str, file: str) -> None:

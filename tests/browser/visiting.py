@@ -131,6 +131,7 @@ class Visitor:
 
     def look(self, *, colours_are_ours: bool = True) -> None:
         """Look at the page in light and dark, on a desktop and on a phone."""
+        self.page.wait_for_load_state()
         for size, viewport in SIZES.items():
             self.page.set_viewport_size(viewport)
             self._note_all(f"wider than a {size}", self.page.evaluate(_WIDE))

@@ -15,14 +15,14 @@ from catalog.errors import NotGranted, QueryTimedOut
 from catalog.models import Grant, QueryRun, Warehouse
 from catalog.own_catalog import OwnCatalog
 from catalog.query import run_query
-from catalog.query_answers import pieces_of
+from catalog.query_answers import Pieces
 from lakehouse_site.errors import InvalidInput, TooLarge, Unavailable
 from tests.catalog.hostile_sql import BOMBS, DEEP
 
 
 def ask(sql: str, *, limit: int = 100, caller: Caller = SYSTEM) -> dict[str, Any]:
     answer = run_query(sql=sql, limit=limit, answer_format="json", caller=caller)
-    found: dict[str, Any] = orjson.loads(b"".join(pieces_of(answer, "json")))
+    found: dict[str, Any] = orjson.loads(b"".join(Pieces(answer, "json")))
     return found
 
 
@@ -91,7 +91,7 @@ def test_every_type_is_valid_json(db: None) -> None:
 def test_rows_come_as_csv_and_arrow(db: None, answer_format: str) -> None:
     sql = "SELECT i, [i] AS l, CASE WHEN i > 0 THEN 'a,\"b' END AS t FROM range(3) r(i)"
     answer = run_query(sql=sql, limit=2, answer_format=answer_format, caller=SYSTEM)
-    sent = b"".join(pieces_of(answer, answer_format))
+    sent = b"".join(Pieces(answer, answer_format))
 
     assert (answer.rows, answer.is_cut) == (2, True)
     if answer_format == "csv":

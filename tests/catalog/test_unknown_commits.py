@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from django.db import OperationalError, transaction
 
-from catalog import relation_writes
+from catalog import recorded, relation_writes
 from catalog.models import Commit, Relation
 from lakehouse_site.errors import DatabaseUnavailable
 from tests.catalog.protocol_client import SCHEMA, Protocol, set_properties
@@ -81,7 +81,7 @@ def test_a_commit_that_is_overtaken_is_tried_again_on_what_then_stands(
     protocol: Protocol, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     protocol.create()
-    real, other = relation_writes.write, [set_properties(b="2")]
+    real, other = recorded.write, [set_properties(b="2")]
 
     def overtake(work: Callable[[], Any], **options: Any) -> Any:
         if other:
@@ -114,7 +114,7 @@ def test_a_commit_that_is_always_overtaken_is_a_409(protocol: Protocol, monkeypa
 
 
 def test_of_two_that_make_the_same_table_one_is_told_so(protocol: Protocol, monkeypatch: pytest.MonkeyPatch) -> None:
-    real, other = relation_writes.write, ["once"]
+    real, other = recorded.write, ["once"]
 
     def overtake(work: Callable[[], Any], **options: Any) -> Any:
         if other:

@@ -1,4 +1,7 @@
-"""Other engines with the files on S3: they are told keys of their own, and read and write there by themselves."""
+"""Other engines with the files on S3: they are told keys of their own, and read and write there by themselves.
+
+On moto, since rclone refuses a range that ends behind the object's end, which Amazon shortens and Daft asks for.
+"""
 
 from __future__ import annotations
 
@@ -12,8 +15,8 @@ pytestmark = pytest.mark.slow
 
 
 @pytest.mark.parametrize("name", ["polars", "daft"])
-def test_an_engine_does_the_same_on_s3(name: str, s3: S3Endpoint, make_server: MakeServer) -> None:
-    bucket = s3.new_bucket()
+def test_an_engine_does_the_same_on_s3(name: str, _s3_moto: S3Endpoint, make_server: MakeServer) -> None:
+    bucket = _s3_moto.new_bucket()
     server = make_server(**bucket.environment)
     keys = {
         "s3.access-key-id": bucket.access_key,

@@ -34,6 +34,9 @@ def shell(
     """A reader with an empty database who has just cloned the repository."""
     monkeypatch.chdir(checkout)
     settings.LAKEHOUSE_DATA_DIR = tmp_path
+    # An object storage of its own, since `index_restore` finds whatever is in it.
+    objects = settings.STORAGES["default"] | {"OPTIONS": {"location": str(tmp_path / "objects")}}
+    settings.STORAGES = settings.STORAGES | {"default": objects}
     selectors.forget()
     yield Shell(checkout)
     replicas.stop()

@@ -22,6 +22,7 @@ def _use(db: Any) -> None:
     assert db.execute("SELECT count(*), sum(id) FROM l.shop.orders").fetchone() == (102, 3 + sum(range(3, 103)))
     first = db.execute("SELECT min(sequence_number), min(snapshot_id) FROM iceberg_snapshots(l.shop.orders)").fetchone()
     assert first[0] == 1
+    old = f"SELECT count(*) FROM l.shop.orders AT (VERSION => {first[1]})"
     db.execute("DELETE FROM l.shop.orders WHERE id = 1")
     db.execute("UPDATE l.shop.orders SET note = 'changed' WHERE id = 2")
     assert db.execute("SELECT note FROM l.shop.orders WHERE id <= 2").fetchall() == [("changed",)]

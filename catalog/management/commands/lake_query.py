@@ -7,7 +7,7 @@ from django.core.management.base import CommandError, CommandParser
 
 from catalog.callers import SYSTEM
 from catalog.query import DEFAULT_LIMIT, MAX_LIMIT, run_query
-from catalog.query_answers import pieces_of
+from catalog.query_answers import Pieces
 from lakehouse_site.management.base import ServiceCommand
 
 _MAX_WIDTH = 60
@@ -27,7 +27,7 @@ class Command(ServiceCommand):
             raise CommandError(f"--limit takes 1 to {MAX_LIMIT}.")
         answer_format = "csv" if options["csv"] and not options["as_json"] else "json"
         answer = run_query(sql=options["sql"], limit=options["limit"], answer_format=answer_format, caller=SYSTEM)
-        text = b"".join(pieces_of(answer, answer_format)).decode()
+        text = b"".join(Pieces(answer, answer_format)).decode()
         if answer_format == "csv" or options["as_json"]:
             self.stdout.write(text, ending="" if answer_format == "csv" else "\n")
         else:

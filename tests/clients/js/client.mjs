@@ -38,7 +38,7 @@ try {
   if (!(error instanceof IcebergError)) throw error
   conflict = { status: error.status, type: error.icebergType }
 }
-await catalog.renameTable(id, { namespace: ['js'], name: 'renamed' })
+await catalog.renameTable({ source: id, destination: { namespace: ['js'], name: 'renamed' } })
 const { identifiers } = await catalog.listTables({ namespace: ['js'] })
 const last = await catalog.loadTable({ namespace: ['js'], name: 'renamed' })
 await catalog.dropTable({ namespace: ['js'], name: 'renamed' })
