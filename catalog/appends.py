@@ -20,6 +20,7 @@ from pyiceberg.io.pyarrow import (
 from pyiceberg.manifest import DataFile, DataFileContent, FileFormat
 from pyiceberg.table import CreateTableTransaction, StagedTable, Transaction
 from pyiceberg.table.metadata import TableMetadata
+from pyiceberg.typedef import Record
 
 from catalog.callers import Caller
 from catalog.commits import TableChange, commit_tables
@@ -34,7 +35,9 @@ WRITABLE_VERSIONS: Final = (1, 2)
 IsThere = Callable[[Relation], bool]
 
 
-def data_file(path: Path, *, location: str, metadata: TableMetadata) -> DataFile:
+def data_file(
+    path: Path, *, location: str, metadata: TableMetadata, partition: Record | None = None
+) -> DataFile:
     """Return what a manifest says of a Parquet file, whose columns carry the ids of the table's current schema.
 
     Parameters
@@ -43,6 +46,8 @@ def data_file(path: Path, *, location: str, metadata: TableMetadata) -> DataFile
         Where it can be read.
     location
         Where it lies in the warehouse.
+    partition
+        Of all its rows; None: it is read off the statistics of the file.
     """
     footer = pq.read_metadata(path)
     schema = metadata.schema()
@@ -55,7 +60,7 @@ def data_file(path: Path, *, location: str, metadata: TableMetadata) -> DataFile
         content=DataFileContent.DATA,
         file_path=location,
         file_format=FileFormat.PARQUET,
-        partition=statistics.partition(metadata.spec(), schema),
+        partition=statistics.partition(metadata.spec(), schema) if partition is None else partition,
         file_size_in_bytes=path.stat().st_size,
         sort_order_id=None,
         spec_id=metadata.default_spec_id,

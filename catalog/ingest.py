@@ -101,9 +101,13 @@ def ingest_file(*, path: Path, source_name: str, request: IngestRequest, caller:
     if done is None:
         if request.mode == "create" and standing is not None:
             raise AlreadyExists(f"Table already exists: {standing}. Use the mode append or overwrite.")
-        with scratch_folder() as folder:
-            attempt = _Attempt(warehouse, request, caller, standing, key, path, folder)
-            outcome = attempt.run()
+        try:
+            with scratch_folder() as folder:
+                outcome = _Attempt(warehouse, request, caller, standing, key, path, folder).run()
+        except AlreadyExists:  # made a moment ago, by somebody else: perhaps of this very file
+            outcome = _Outcome((), done=done_before(_standing(warehouse, request), key, request.mode))
+            if request.is_dry_run or outcome.done is None:
+                raise
         columns = outcome.columns
         if outcome.done is None:
             return _dry_answer(request, outcome, sha256, started)

@@ -23,7 +23,6 @@ from catalog.ingest_types import sql_type
 from catalog.models import Relation, Warehouse
 from catalog.names import path_of
 from catalog.own_catalog import OwnCatalog, as_table, metadata_of
-from catalog.relations import look_up
 
 Json = Any
 Moved = Sequence[tuple[Path, str]]
@@ -72,17 +71,9 @@ class NewTable:
         summary = marks(self._key, self._request.mode, rows)
         described = [data_file(path, location=location, metadata=staged.metadata) for path, location in files]
         staged.metadata = staged.metadata.model_copy(update={"properties": {**staged.metadata.properties, **summary}})
-        try:
-            made = create_with_files(
-                warehouse=self._warehouse, staged=staged, files=described, summary=summary, caller=self._caller
-            )
-        except AlreadyExists:
-            place = self._request.place
-            other = look_up(self._warehouse, place.levels, place.name)
-            done = done_before(other, self._key, self._request.mode)
-            if done is None:
-                raise
-            return done, False
+        made = create_with_files(
+            warehouse=self._warehouse, staged=staged, files=described, summary=summary, caller=self._caller
+        )
         return Done(made, made.current_snapshot_id, rows), True
 
 

@@ -53,7 +53,8 @@ class PreviewView(DataView):
 def _sent(answer: QueryAnswer, answer_format: str) -> StreamingHttpResponse:
     headers = headers_of(answer) if answer_format != "json" else {}
     # Closed with the response, also when nobody reads it.
-    return StreamingHttpResponse(Pieces(answer, answer_format), content_type=CONTENT_TYPES[answer_format], headers=headers)
+    pieces = Pieces(answer, answer_format)
+    return StreamingHttpResponse(pieces, content_type=CONTENT_TYPES[answer_format], headers=headers)
 
 
 def _limit(text: str) -> int:

@@ -19,6 +19,7 @@ from catalog.locations import confine
 from catalog.manifests import live_files, read_manifest_list
 from catalog.models import Relation, Warehouse
 from catalog.warehouse_files import read_file
+from lakehouse_site.errors import LakehouseError
 
 METADATA: Final = "metadata file"
 OLD_METADATA: Final = "old metadata file"
@@ -49,7 +50,7 @@ class Reached:
     size_bytes: int | None = None
 
 
-Found = Callable[[Exception, str], None]
+OnFault = Callable[[LakehouseError, str], None]
 
 
 def files_of(
@@ -58,7 +59,7 @@ def files_of(
     *,
     snapshot_ids: Collection[int] | None = None,
     seen: set[str] | None = None,
-    on_fault: Found | None = None,
+    on_fault: OnFault | None = None,
 ) -> Iterator[Reached]:
     """Yield every file that metadata leads to, without the metadata file itself.
 
@@ -96,7 +97,7 @@ def files_of_relation(warehouse: Warehouse, relation: Relation, *, seen: set[str
 
 
 def _of_snapshot(
-    warehouse: Warehouse, snapshot: Mapping[str, Any], seen: set[str], on_fault: Found | None
+    warehouse: Warehouse, snapshot: Mapping[str, Any], seen: set[str], on_fault: OnFault | None
 ) -> Iterator[Reached]:
     location = snapshot.get("manifest-list")
     if location is None:
@@ -118,10 +119,10 @@ def _of_manifest(warehouse: Warehouse, path: str) -> Iterator[Reached]:
         yield Reached(file.path, DELETE_FILE if file.content else DATA_FILE, file.size_bytes or None)
 
 
-def _guarded(files: Iterator[Reached], on_fault: Found | None, snapshot: Mapping[str, Any]) -> Iterator[Reached]:
+def _guarded(files: Iterator[Reached], on_fault: OnFault | None, snapshot: Mapping[str, Any]) -> Iterator[Reached]:
     try:
         yield from files
-    except Exception as error:
+    except LakehouseError as error:
         if on_fault is None:
             raise
         on_fault(error, f"snapshot {snapshot['snapshot-id']}")

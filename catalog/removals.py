@@ -74,7 +74,6 @@ def remove_unneeded(
     grace: timedelta,
     is_dry_run: bool,
     spared: int | None = None,
-    seen: set[str] | None = None,
 ) -> Removal:
     """Delete files of one table's folder that no table or view needs.
 
@@ -85,9 +84,7 @@ def remove_unneeded(
     grace
         Files changed within this time stay.
     spared
-        The table whose own needs have been taken out already: a dry run asks for what it would need then.
-    seen
-        Manifests that have been read in this run, and named none of `places`.
+        A table whose own needs have been taken out already: a dry run asks for what it would need then.
     """
     removal = Removal()
     if not places:
@@ -102,7 +99,7 @@ def remove_unneeded(
             else:
                 files[place] = StoredFile(location, size, modified)
     try:
-        discard_needed(warehouse, files, all_relations(warehouse, other_than=spared), seen=seen)
+        discard_needed(warehouse, files, all_relations(warehouse, other_than=spared))
     except LakehouseError as error:
         removal.errors.append(f"No file was deleted, as it is not known what all tables need: {error.detail}")
         return removal

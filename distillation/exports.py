@@ -19,6 +19,7 @@ from distillation.export_lock import export_lock
 from distillation.export_plan import make_plan, read_source, refuse_frozen
 from distillation.export_publish import publish
 from distillation.export_request import SPLITS, EvalSetContent, ExportRequest
+from distillation.lake_exports import write_after_export
 from distillation.models import Export, RecallNotice
 from distillation.stage_book import Progress
 
@@ -96,6 +97,8 @@ def create_export(
         if out is not None:
             progress("copy", export.rows)
             export_storage.deliver(export.export_id, _files_of(export), out)
+    if known is None:
+        write_after_export()
     return _result(export, is_new=known is None)
 
 

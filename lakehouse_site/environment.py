@@ -152,6 +152,14 @@ VARIABLES: tuple[Variable, ...] = (
         "Queries that a server process runs at once; more wait for a few seconds and are then answered with 503.",
     ),
     Variable(
+        "LAKEHOUSE_LAKE_EXPORTS",
+        read_flag,
+        True,
+        "`1`",
+        "Whether an export, when it has ended, is written to the tables `lakehouse.exports` and "
+        "`lakehouse.export_decisions`; with `0`, only `manage.py lake_exports` does it.",
+    ),
+    Variable(
         "LAKEHOUSE_WORKER",
         read_flag,
         True,

@@ -35,7 +35,7 @@ def main() -> None:
     wanted = arguments.parse_args()
     wanted.folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:
-        server = Server(Path(folder), None)
+        server = Server(Path(folder), None, {"LAKEHOUSE_WORKER": "1"})
         run_manage("migrate", "--verbosity", "0", environment=environment_for(Path(folder), None))
         server.start()
         try:

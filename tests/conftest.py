@@ -38,32 +38,13 @@ DATABASE_FIXTURES = {"db", "transactional_db", "migrated_template", "empty_datab
 PROCESS_FOLDERS = {"e2e", "chaos"}
 # These start servers and say nothing about the database, or start both kinds themselves.
 ONCE = {
-    "browser",
-    "lakehouse_client",
-    "lakehouse_site",
-    "test_access.py",
-    "test_bind_gate.py",
-    "test_catalog_duckdb.py",
-    "test_catalog_pyiceberg.py",
-    "test_check_processes.py",
-    "test_docs.py",
-    "test_engines_s3.py",
-    "test_export_datasets.py",
-    "test_export_processes.py",
-    "test_export_s3.py",
-    "test_exports_processes.py",
-    "test_full_disk.py",
-    "test_hostile_commits.py",
-    "test_hostile_requests.py",
-    "test_keep_alive.py",
-    "test_killed_connections.py",
-    "test_lost_connections.py",
-    "test_process_end.py",
-    "test_restart.py",
-    "test_run.py",
-    "test_stress.py",
-    "test_up.py",
-}
+    "browser", "docs", "lakehouse_client", "lakehouse_site", "test_access.py", "test_bind_gate.py",
+    "test_catalog_duckdb.py", "test_catalog_pyiceberg.py", "test_check_processes.py", "test_docs.py",
+    "test_engines_s3.py", "test_export_datasets.py", "test_export_processes.py", "test_export_s3.py",
+    "test_exports_processes.py", "test_full_disk.py", "test_hostile_commits.py", "test_hostile_requests.py",
+    "test_keep_alive.py", "test_killed_connections.py", "test_lost_connections.py", "test_process_end.py",
+    "test_restart.py", "test_run.py", "test_stress.py", "test_up.py",
+}  # fmt: skip
 STATE_MACHINES = {"test_state_machine.py", "test_two_processes.py"}
 # A line for every request of the tests would bury what the servers say.
 logging.getLogger("httpx").setLevel(logging.WARNING)
@@ -215,8 +196,9 @@ def shared_server(request: pytest.FixtureRequest, _session_server: Server) -> Se
 
 @pytest.fixture(scope="module")
 def filled(migrated_template: tuple[Path, str | None], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Filled]:
-    """A server of this module with a little of everything."""
-    with running_server(migrated_template, tmp_path_factory.mktemp("filled"), {}) as server:
+    """A server of this module with a little of everything, and with a worker for what the admin queues."""
+    folder = tmp_path_factory.mktemp("filled")
+    with running_server(migrated_template, folder, {"LAKEHOUSE_WORKER": "1"}) as server:
         yield fill(server)
 
 

@@ -61,6 +61,7 @@ def _enter_world() -> None:
     data_dir.mkdir(exist_ok=True)
     os.environ["LAKEHOUSE_DATA_DIR"] = str(data_dir)
     os.environ["LAKEHOUSE_MAINTENANCE_SECONDS"] = "0"  # tests do its work themselves
+    os.environ["LAKEHOUSE_LAKE_EXPORTS"] = "0"  # some seconds for each process that exports; who needs it says so
     if _POSTGRES_URL in os.environ:
         os.environ["DATABASE_URL"] = os.environ[_POSTGRES_URL]
 

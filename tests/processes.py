@@ -40,6 +40,7 @@ def environment_for(data_dir: Path, database_url: str | None, extra: dict[str, s
     environment["LAKEHOUSE_DATA_DIR"] = str(data_dir)
     environment["PYTHONUNBUFFERED"] = "1"
     environment["LAKEHOUSE_WORKER"] = "0"  # a second process for each server; who needs it says so
+    environment["LAKEHOUSE_LAKE_EXPORTS"] = "0"  # likewise
     if database_url is not None:
         environment["DATABASE_URL"] = database_url
     return environment | (extra or {})

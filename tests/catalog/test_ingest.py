@@ -174,7 +174,7 @@ def test_types_can_be_given_and_are_shown_without_a_change(warehouse: Warehouse,
     assert types_of(shown) == {"a": "decimal(9, 2)", "b": "long"}
     assert (shown.rows, Relation.objects.count()) == (None, 0)
 
-    with pytest.raises(InvalidInput, match="no column 'c'|c"):
+    with pytest.raises(InvalidInput, match="c"):
         take(path, types={"c": "int"})
     assert types_of(take(path, types={"a": "string"}))["a"] == "string"
 

@@ -102,7 +102,7 @@ def test_rows_come_as_csv_and_arrow(db: None, answer_format: str) -> None:
 
 
 def test_what_duckdb_says_is_answered_and_noted(db: None) -> None:
-    with pytest.raises(InvalidInput, match="column.*nope.*not found"):
+    with pytest.raises(InvalidInput, match=r"column.*nope.*not found"):
         ask("SELECT nope FROM range(3)")
 
     run = QueryRun.objects.get()

@@ -43,11 +43,11 @@ def test_a_hostile_statement_is_refused(parser: duckdb.DuckDBPyConnection, sql: 
         ("WITH t AS (SELECT * FROM ns.u) SELECT * FROM T", [("", "ns", "u")]),
         ("WITH RECURSIVE t AS (SELECT 1 a UNION ALL SELECT a + 1 FROM t WHERE a < 3) SELECT * FROM t", []),
         ("SELECT (SELECT max(i) FROM ns.t) ORDER BY 1 LIMIT 3", [("", "ns", "t")]),
-        ("SELECT a, count(DISTINCT b) FILTER (WHERE b > 1) FROM ns.t GROUP BY ALL HAVING count(*) > 1", [("", "ns", "t")]),
+        ("SELECT a, count(DISTINCT b) FILTER (WHERE b > 1) FROM ns.t GROUP BY ALL HAVING true", [("", "ns", "t")]),
         ("SELECT row_number() OVER (PARTITION BY a ORDER BY b) FROM ns.t QUALIFY 1 = 1", [("", "ns", "t")]),
         ("SELECT list_transform([1, 2], lambda x: x + 1), {'type': 'COPY_NODE'}, map {'a': 1}, [i for i in [1]]", []),
         ("SELECT * FROM range(3) a, unnest([1, 2]) b, generate_series(1, 2) c", []),
-        ("SELECT a::DECIMAL(4, 2), b LIKE 'x%', c BETWEEN 1 AND 2, d IS NULL, COLUMNS('x.*') FROM ns.t", [("", "ns", "t")]),
+        ("SELECT a::DECIMAL(4, 2), b LIKE 'x%', c BETWEEN 1 AND 2, d IS NULL, COLUMNS('x') FROM ns.t", [("", "ns", "t")]),
         ("SELECT 1 UNION ALL BY NAME SELECT 2 EXCEPT SELECT 3", []),
     ],
 )  # fmt: skip
@@ -61,7 +61,7 @@ def test_a_part_that_is_not_known_is_refused_wherever_it_stands(parser: duckdb.D
     """As in DuckDB 2.0, whose common table expressions can be other statements than SELECT."""
     tree = tree_of(parser, "WITH x AS (SELECT 1) SELECT * FROM x")
     entry = tree["statements"][0]["node"]["cte_map"]["map"][0]
-    entry["value"]["query"]["node"] = {"type": "COPY_NODE", "path": "/tmp/x"}
+    entry["value"]["query"]["node"] = {"type": "COPY_NODE", "path": "x"}
 
     with pytest.raises(SqlRefused, match="COPY_NODE"):
         check_tree(tree)

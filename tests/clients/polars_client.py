@@ -9,7 +9,6 @@ import polars as pl
 from pyiceberg.catalog import load_catalog
 from pyiceberg.types import StringType
 
-
 STORAGE_OPTIONS = {
     "aws_endpoint_url": "s3.endpoint",
     "aws_access_key_id": "s3.access-key-id",

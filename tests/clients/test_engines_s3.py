@@ -14,15 +14,20 @@ from tests.s3 import REGION, S3Endpoint
 pytestmark = pytest.mark.slow
 
 
+@pytest.fixture
+def s3_moto(request: pytest.FixtureRequest) -> S3Endpoint:
+    endpoint: S3Endpoint = request.getfixturevalue("_s3_moto")
+    return endpoint.new_bucket()
+
+
 @pytest.mark.parametrize("name", ["polars", "daft"])
-def test_an_engine_does_the_same_on_s3(name: str, _s3_moto: S3Endpoint, make_server: MakeServer) -> None:
-    bucket = _s3_moto.new_bucket()
-    server = make_server(**bucket.environment)
+def test_an_engine_does_the_same_on_s3(name: str, s3_moto: S3Endpoint, make_server: MakeServer) -> None:
+    server = make_server(**s3_moto.environment)
     keys = {
-        "s3.access-key-id": bucket.access_key,
-        "s3.secret-access-key": bucket.secret_key,
+        "s3.access-key-id": s3_moto.access_key,
+        "s3.secret-access-key": s3_moto.secret_key,
         "s3.region": REGION,
-        "s3.endpoint": bucket.url,
+        "s3.endpoint": s3_moto.url,
     }
 
     told = run_python(f"{name}_client.py", server, keys)
