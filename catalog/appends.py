@@ -8,6 +8,7 @@ commit.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -35,9 +36,7 @@ WRITABLE_VERSIONS: Final = (1, 2)
 IsThere = Callable[[Relation], bool]
 
 
-def data_file(
-    path: Path, *, location: str, metadata: TableMetadata, partition: Record | None = None
-) -> DataFile:
+def data_file(path: Path, *, location: str, metadata: TableMetadata, partition: Record | None = None) -> DataFile:
     """Return what a manifest says of a Parquet file, whose columns carry the ids of the table's current schema.
 
     Parameters
@@ -148,7 +147,6 @@ def append_files(
         Nothing was changed.
     """
     warehouse, levels = relation.namespace.warehouse, relation.namespace.levels
-    catalog = OwnCatalog(warehouse, caller)
     schema_id = metadata_of(relation).current_schema_id
     for _ in range(MAX_ATTEMPTS):
         standing = find_table(warehouse=warehouse, levels=levels, name=relation.name, caller=caller)
@@ -156,19 +154,21 @@ def append_files(
             raise CommitFailed(f"The schema of {relation} was changed meanwhile. Try again.")
         if is_there(standing):
             return standing, False
-        transaction = Transaction(as_table(standing, catalog))
+        transaction = Transaction(as_table(standing, OwnCatalog(warehouse, caller)))
         if evolve is not None:
             evolve(transaction)
         if files or is_overwrite:
             _add(transaction, files, summary, is_overwrite=is_overwrite)
-        requirements = [*as_dicts(transaction._requirements), {"type": "assert-table-uuid", "uuid": str(standing.uuid)}]
-        change = TableChange(levels, relation.name, requirements, as_dicts(transaction._updates))
-        try:
-            (row,) = commit_tables(warehouse=warehouse, changes=[change], caller=caller, action="ingest")
-        except CommitFailed:
-            continue
-        return row, True
+        with suppress(CommitFailed):
+            return _committed(standing, transaction, caller), True
     raise CommitFailed(f"{relation} kept changing while {MAX_ATTEMPTS} attempts were made. Try again.")
+
+
+def _committed(standing: Relation, transaction: Transaction, caller: Caller) -> Relation:
+    requirements = [*as_dicts(transaction._requirements), {"type": "assert-table-uuid", "uuid": str(standing.uuid)}]
+    change = TableChange(standing.namespace.levels, standing.name, requirements, as_dicts(transaction._updates))
+    warehouse = standing.namespace.warehouse
+    return commit_tables(warehouse=warehouse, changes=[change], caller=caller, action="ingest")[0]
 
 
 def _add(

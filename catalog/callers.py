@@ -26,7 +26,9 @@ class KeyedRequest:
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Attributes
+    """Who is behind a request or a command.
+
+    Attributes
     ----------
     principal
         The name of an API token, of a person, or of one of our own commands.

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import orjson
@@ -18,10 +17,11 @@ from pyiceberg.io import OutputFile
 from pyiceberg.manifest import DataFile
 from pyiceberg.table import FileScanTask, Table, Transaction
 
+from catalog.appends import WRITABLE_VERSIONS
 from catalog.callers import Caller
 from catalog.commits import TableChange, commit_tables
 from catalog.compaction_files import NewFiles, rewrite
-from catalog.errors import BadCatalogRequest, CommitFailed, CommitStateUnknown
+from catalog.errors import CommitFailed, CommitStateUnknown
 from catalog.models import Relation, Warehouse
 from catalog.own_catalog import OwnCatalog, as_dicts, metadata_of
 from catalog.relations import find_table
@@ -36,8 +36,6 @@ DEFAULT_TARGET_BYTES: Final = 128 * 1024 * 1024
 DEFAULT_MIN_FILES: Final = 5
 SMALL_SHARE: Final = 0.75
 """Files of less than this share of the target are worth rewriting."""
-
-_WRITABLE_VERSIONS = (1, 2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,13 +72,6 @@ class _NotingIO(WarehouseIO):
         return super().new_output(location)
 
 
-@dataclass(frozen=True, slots=True)
-class _Group:
-    """Small files of one partition."""
-
-    tasks: list[FileScanTask] = field(default_factory=list)
-
-
 def compact_table(
     *,
     relation: Relation,
@@ -99,31 +90,18 @@ def compact_table(
         A file cannot be read or written; the caller may not; the table is gone. Nothing was changed.
     """
     warehouse = relation.namespace.warehouse
-    standing = find_table(
-        warehouse=warehouse, levels=relation.namespace.levels, name=relation.name, caller=caller
-    )
-    name = str(standing)
-    skipped = _why_not(standing)
-    if skipped:
-        return Compacted(name, skipped=skipped)
-    table = _table(standing, warehouse, caller)
-    try:
-        tasks = list(table.scan().plan_files())
-    except ValueError as error:  # equality deletes
-        return Compacted(name, skipped=f"Its files cannot be planned here: {error}. Compact it with an engine.")
-    if any(task.delete_files for task in tasks):
-        return Compacted(name, skipped="Rows of it are deleted by delete files: compact it with an engine.")
-    groups = _groups(tasks, table.metadata.default_spec_id, target_bytes, min_files)
-    old = [task.file for group in groups for task in group]
-    result = Compacted(
-        name, len(old), 0, sum(one.record_count for one in old), sum(one.file_size_in_bytes for one in old)
-    )
-    if not old:
-        return replace(result, skipped=f"No partition of it has {min_files} small files.")
+    standing = find_table(warehouse=warehouse, levels=relation.namespace.levels, name=relation.name, caller=caller)
+    plan = _planned(standing, warehouse, caller, target_bytes, min_files)
+    if isinstance(plan, str):
+        return Compacted(str(standing), skipped=plan)
+    old = [task.file for group in plan for task in group]
+    rows, size = sum(one.record_count for one in old), sum(one.file_size_in_bytes for one in old)
+    result = Compacted(str(standing), len(old), 0, rows, size)
     if is_dry_run:
-        parts = (sum(task.file.file_size_in_bytes for task in group) for group in groups)
+        parts = (sum(task.file.file_size_in_bytes for task in group) for group in plan)
         return replace(result, files_after=sum(max(1, -(-part // target_bytes)) for part in parts))
-    new = rewrite(table=table, warehouse=warehouse, groups=groups, target_bytes=target_bytes)
+    table = _table(standing, warehouse, caller)
+    new = rewrite(table=table, warehouse=warehouse, groups=plan, target_bytes=target_bytes)
     try:
         snapshot_id = _commit(standing, old, new, warehouse, caller)
     except CommitStateUnknown:
@@ -135,16 +113,22 @@ def compact_table(
     return replace(result, files_after=len(new.files), size_bytes_after=size, snapshot_id=snapshot_id)
 
 
-def _why_not(relation: Relation) -> str:
-    metadata = orjson.loads(relation.metadata_text)
-    if metadata["format-version"] not in _WRITABLE_VERSIONS:
-        return (
-            f"It has format version {metadata['format-version']}, whose rows carry numbers that a rewrite here would "
-            "lose: compact it with an engine."
-        )
-    if relation.current_snapshot_id is None:
-        return "It has no rows."
-    return ""
+def _planned(
+    relation: Relation, warehouse: Warehouse, caller: Caller, target_bytes: int, min_files: int
+) -> list[list[FileScanTask]] | str:
+    """Return the groups of files to rewrite, or why there are none."""
+    version = orjson.loads(relation.metadata_text)["format-version"]
+    if version not in WRITABLE_VERSIONS:
+        return f"Its format version is {version}; rows would lose their numbers here: compact it with an engine."
+    table = _table(relation, warehouse, caller)
+    try:
+        tasks = list(table.scan().plan_files())
+    except ValueError as error:  # equality deletes
+        return f"Its files cannot be planned here: {error}. Compact it with an engine."
+    if any(task.delete_files for task in tasks):
+        return "Some of its rows are deleted by files of deletes: compact it with an engine."
+    groups = _groups(tasks, table.metadata.default_spec_id, target_bytes, min_files)
+    return groups or f"No partition of it has {min_files} small files."
 
 
 def _table(relation: Relation, warehouse: Warehouse, caller: Caller, io: WarehouseIO | None = None) -> Table:
@@ -170,28 +154,72 @@ def _groups(
     return [group for group in found.values() if len(group) >= max(2, min_files)]
 
 
-def _commit(
-    relation: Relation, old: Sequence[DataFile], new: NewFiles, warehouse: Warehouse, caller: Caller
-) -> int:
+def _commit(relation: Relation, old: Sequence[DataFile], new: NewFiles, warehouse: Warehouse, caller: Caller) -> int:
     levels, name = relation.namespace.levels, relation.name
-    spec_id = metadata_of(relation).default_spec_id
     for _ in range(MAX_ATTEMPTS):
         standing = find_table(warehouse=warehouse, levels=levels, name=name, caller=caller)
         io = _NotingIO(warehouse)
         try:
-            _check_unchanged(standing, relation, spec_id)
-            updates, requirements = _snapshot(_table(standing, warehouse, caller, io), old, new)
+            table = _table(standing, warehouse, caller, io)
+            _check_unchanged(table, relation, old)
+            updates, requirements = _snapshot(table, old, new)
             change = TableChange(levels, name, requirements, updates)
-            (row,) = commit_tables(warehouse=warehouse, changes=[change], caller=caller, action="compact")
+            commit_tables(warehouse=warehouse, changes=[change], caller=caller, action="compact")
         except CommitStateUnknown:
-            raise
-        except Exception as error:
+            raise  # perhaps they are needed
+        except CommitFailed:
             _remove(warehouse, io.written)
-            if isinstance(error, ValidationException | _Deleted):
-                detail = f"Rows of {relation} were changed while its files were rewritten: nothing was replaced."
-                raise CommitFailed(detail) from error
-            if isinstance(error, CommitFailed) and not isinstance(error, _Changed):
-                continue
+            continue
+        except (_Overtaken, ValidationException) as error:
+            _remove(warehouse, io.written)
+            detail = f"{relation} was changed while its files were rewritten: nothing was replaced. {error}"
+            raise CommitFailed(detail) from error
+        except Exception:
+            _remove(warehouse, io.written)
             raise
-        return next(one["snapshot"]["snapshot-id"] for one in updates if one["action"] == "add-snapshot" and row)
+        return next(int(one["snapshot"]["snapshot-id"]) for one in updates if one["action"] == "add-snapshot")
     raise CommitFailed(f"{relation} kept changing while {MAX_ATTEMPTS} attempts were made. Try again.")
+
+
+class _Overtaken(Exception):
+    """Somebody has changed what was rewritten."""
+
+
+def _check_unchanged(table: Table, before: Relation, old: Sequence[DataFile]) -> None:
+    """Every file that was rewritten is still there, with all of its rows; new ones beside it do no harm."""
+    known = metadata_of(before)
+    if table.metadata.table_uuid != known.table_uuid or table.metadata.default_spec_id != known.default_spec_id:
+        raise _Overtaken("It is another table now, or is partitioned in another way.")
+    try:
+        standing = {task.file.file_path: task for task in table.scan().plan_files()}
+    except ValueError as error:  # equality deletes
+        raise _Overtaken(f"Rows were deleted: {error}.") from error
+    for file in old:
+        task = standing.get(file.file_path)
+        if task is None or task.delete_files:
+            raise _Overtaken(f"Rows of {file.file_path} were replaced or deleted.")
+
+
+def _snapshot(table: Table, old: Sequence[DataFile], new: NewFiles) -> tuple[list[dict[str, Any]], list[Any]]:
+    """Write the manifests; return updates and requirements of a commit that nobody has made yet."""
+    transaction = Transaction(table)
+    with transaction.update_snapshot().overwrite() as overwrite:
+        for file in old:
+            overwrite.delete_data_file(file)
+        for file in new.files:
+            overwrite.append_data_file(file)
+    updates = as_dicts(transaction._updates)
+    for update in updates:
+        if update["action"] == "add-snapshot":
+            # pyiceberg has no such operation; it tells readers of changes that no row has changed.
+            update["snapshot"]["summary"]["operation"] = "replace"
+    same: Mapping[str, Any] = {"type": "assert-table-uuid", "uuid": str(table.metadata.table_uuid)}
+    return updates, [*as_dicts(transaction._requirements), same]
+
+
+def _remove(warehouse: Warehouse, locations: Sequence[str]) -> None:
+    for location in locations:
+        try:
+            delete_file(warehouse, location)
+        except LakehouseError as error:  # `orphans` finds it
+            logger.warning("file left behind", extra={"location": location, "detail": error.detail})

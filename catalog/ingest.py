@@ -29,6 +29,7 @@ from catalog.models import Relation, Warehouse
 from catalog.names import dotted
 from catalog.relations import look_up
 from catalog.scratch import scratch_folder
+from catalog.table_parts import current_schema
 from catalog.warehouse_files import save_file
 from catalog.warehouses import default_warehouse
 from catalog.worker_process import WorkerProcess
@@ -93,46 +94,49 @@ def ingest_file(*, path: Path, source_name: str, request: IngestRequest, caller:
     size, sha256 = file_hash(path)
     if not size:
         raise InvalidInput.at("/file", "empty", "The file is empty.")
+    outcome, key = _outcome(warehouse, path, request, caller, sha256)
+    seconds = round(time.monotonic() - started, 3)
+    columns = [{"name": column["name"], "found": column["found"]} for column in outcome.columns]
+    done = outcome.done
+    if done is None:
+        name = dotted(request.place.levels, request.place.name)
+        return IngestResult(name, request.mode, None, None, "", False, outcome.fields, columns, sha256, seconds)
+    if not request.is_dry_run:
+        record(
+            done, key=key, request=request, source=source_name, sha256=sha256, size=size, caller=caller, seconds=seconds
+        )
+    logger.info("file ingested", extra={"rows": done.rows, "deduplicated": not outcome.is_new, "seconds": seconds})
+    fields = current_fields(orjson.loads(done.relation.metadata_text))
+    return IngestResult(
+        str(done.relation), request.mode, done.snapshot_id, done.rows, done.relation.schema_fingerprint,
+        not outcome.is_new, fields, columns, sha256, seconds,
+    )  # fmt: skip
+
+
+def _outcome(
+    warehouse: Warehouse, path: Path, request: IngestRequest, caller: Caller, sha256: str
+) -> tuple[_Outcome, str]:
+    """Take the file unless it is there already; return what is done, and the key of the content."""
     standing = _standing(warehouse, request)
     key = content_key(warehouse, request, standing, sha256)
     done = done_before(standing, key, request.mode)
-    columns: Sequence[Mapping[str, Any]] = ()
-    is_new = False
-    if done is None:
-        if request.mode == "create" and standing is not None:
-            raise AlreadyExists(f"Table already exists: {standing}. Use the mode append or overwrite.")
-        try:
-            with scratch_folder() as folder:
-                outcome = _Attempt(warehouse, request, caller, standing, key, path, folder).run()
-        except AlreadyExists:  # made a moment ago, by somebody else: perhaps of this very file
-            outcome = _Outcome((), done=done_before(_standing(warehouse, request), key, request.mode))
-            if request.is_dry_run or outcome.done is None:
-                raise
-        columns = outcome.columns
-        if outcome.done is None:
-            return _dry_answer(request, outcome, sha256, started)
-        done, is_new = outcome.done, outcome.is_new
-    seconds = round(time.monotonic() - started, 3)
-    record(done, key=key, request=request, source=source_name, sha256=sha256, size=size, caller=caller, seconds=seconds)
-    logger.info("file ingested", extra={"rows": done.rows, "deduplicated": not is_new, "seconds": seconds})
-    return IngestResult(
-        table=str(done.relation),
-        mode=request.mode,
-        snapshot_id=done.snapshot_id,
-        rows=done.rows,
-        fingerprint=done.relation.schema_fingerprint,
-        deduplicated=not is_new,
-        schema=current_fields(orjson.loads(done.relation.metadata_text)),
-        columns=[{"name": column["name"], "found": column["found"]} for column in columns],
-        file_sha256=sha256,
-        seconds=seconds,
-    )
+    if done is not None:
+        return _Outcome((), done=done), key
+    if request.mode == "create" and standing is not None:
+        raise AlreadyExists(f"Table already exists: {standing}. Use the mode append or overwrite.")
+    try:
+        with scratch_folder() as folder:
+            return _Attempt(warehouse, request, caller, standing, key, path, folder).run(), key
+    except AlreadyExists:  # made a moment ago, by somebody else: perhaps of this very file
+        done = done_before(_standing(warehouse, request), key, request.mode)
+        if done is None:
+            raise
+        return _Outcome((), done=done), key
 
 
 def current_fields(metadata: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
     """Return the fields of a table's current schema."""
-    schemas = {schema["schema-id"]: schema for schema in metadata["schemas"]}
-    fields: Sequence[Mapping[str, Any]] = schemas[metadata["current-schema-id"]]["fields"]
+    fields: Sequence[Mapping[str, Any]] = current_schema(metadata)["fields"]
     return fields
 
 
@@ -246,10 +250,3 @@ def _checked(answer: dict[str, Any]) -> dict[str, Any]:
     if answer["kind"] == "memory":
         raise TooLarge(f"{answer['detail']} It may have {settings.LAKEHOUSE_QUERY_MEMORY_MB} MiB.")
     return answer
-
-
-def _dry_answer(request: IngestRequest, outcome: _Outcome, sha256: str, started: float) -> IngestResult:
-    columns = [{"name": column["name"], "found": column["found"]} for column in outcome.columns]
-    name = dotted(request.place.levels, request.place.name)
-    seconds = round(time.monotonic() - started, 3)
-    return IngestResult(name, request.mode, None, None, "", False, outcome.fields, columns, sha256, seconds)

@@ -94,6 +94,14 @@ def iceberg_type(kind: Any, column: str, ids: Ids) -> Json:
     if name == "decimal":
         (_, precision), (_, scale) = kind.children
         return f"decimal({precision}, {scale})"
+    if name in ("struct", "list", "array", "map"):
+        return _nested_type(name, kind, column, ids)
+    if name not in _SIMPLE:
+        raise refused(column, f"has the type {kind}, which tables cannot hold. Give it another one, or leave it out.")
+    return _SIMPLE[name]
+
+
+def _nested_type(name: str, kind: Any, column: str, ids: Ids) -> Json:
     if name == "struct":
         fields = [(child, ids.take(), inner) for child, inner in kind.children]
         return {
@@ -103,10 +111,6 @@ def iceberg_type(kind: Any, column: str, ids: Ids) -> Json:
                 for child, number, inner in fields
             ],
         }
-    if name in ("list", "array"):
-        number = ids.take()
-        element = iceberg_type(kind.children[0][1], f"{column}.element", ids)
-        return {"type": "list", "element-id": number, "element-required": False, "element": element}
     if name == "map":
         key_id, value_id = ids.take(), ids.take()
         children = dict(kind.children)
@@ -115,9 +119,9 @@ def iceberg_type(kind: Any, column: str, ids: Ids) -> Json:
         return {
             "type": "map", "key-id": key_id, "key": key, "value-id": value_id, "value-required": False, "value": value
         }  # fmt: skip
-    if name not in _SIMPLE:
-        raise refused(column, f"has the type {kind}, which tables cannot hold. Give it another one, or leave it out.")
-    return _SIMPLE[name]
+    number = ids.take()
+    element = iceberg_type(kind.children[0][1], f"{column}.element", ids)
+    return {"type": "list", "element-id": number, "element-required": False, "element": element}
 
 
 def refused(column: str, why: str) -> InvalidInput:

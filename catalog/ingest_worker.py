@@ -113,8 +113,8 @@ class _Worker:
         folder = str(Path(self._folder) / f"try-{self._written}")
         rows = self._connection.execute(
             f"COPY (SELECT {wanted} FROM {from_clause(self.source, read_as=read_as, is_full=is_full)})"  # noqa: S608
-            f" TO {literal(folder)} (FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1, FILE_SIZE_BYTES '{FILE_SIZE}',"
-            f" RETURN_FILES true, FIELD_IDS {field_ids(ours)})"
+            f" TO {literal(folder)} (FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1,"
+            f" FILE_SIZE_BYTES '{FILE_SIZE}', RETURN_FILES true, FIELD_IDS {field_ids(ours)})"
         ).fetchone()
         count, files = rows if rows is not None else (0, [])
         return {"kind": "written", "rows": count, "files": files if count else []}

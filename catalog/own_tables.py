@@ -1,12 +1,12 @@
 """Our own rows as tables that other engines read: each write is one snapshot, and happens once.
 
-The rows of the database stay the truth, a table is a copy that says how far it goes: the snapshot carries marks, and the
-next write goes on from them. A snapshot is committed only on top of the one whose marks were read. So a process that is
-killed leaves either nothing (files that no snapshot names are orphans) or everything, and of two at once the one that
-comes second looks again and writes what is then missing.
+The rows of the database stay the truth, a table is a copy that says how far it goes: its snapshot carries marks, and
+the next write goes on from them. A snapshot is committed only on top of the one whose marks were read. So a process
+that is killed leaves either nothing (files that no snapshot names are orphans) or everything, and of two at once the
+one that comes second looks again and writes what is then missing.
 
-Marks stand in the properties of the table too, for the day when an engine has rewritten its files and the snapshots that
-carried them have expired; where a snapshot carries them, it counts, so that a rollback takes them back.
+Marks stand in the properties of the table too, for the day when an engine has rewritten its files and the snapshots
+that carried them have expired. Where a snapshot carries them, it counts: a rollback takes them back.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Exports and their decisions as tables that other engines read.
 
-Exports change (they fail, are compared, recalled), and are few: their table has them all as they are now. The decisions of
-a complete export are as many as there are runs, and never change: the same id stands for the same input. They are added
-once, in files of their own, so the partitions tell which exports are there.
+Exports change (they fail, are compared, recalled), and are few: their table has them all as they are now. The decisions
+of a complete export are as many as there are runs, and never change: the same id stands for the same input. They are
+added once, in files of their own, so the partitions tell which exports are there.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ def write_exports(*, max_exports: int | None = None, is_dry_run: bool = False) -
 
 
 def write_after_export() -> None:
-    """Write the tables when an export has ended. That they could not be written is logged, and no fault of the export."""
+    """Write the tables when an export has ended; a failure is logged and is none of the export."""
     if not settings.LAKEHOUSE_LAKE_EXPORTS:
         return
     try:

@@ -88,7 +88,8 @@ class ProtocolView(APIView):
                 return respond(earlier)
             self._keep_failure(caller, error)
             raise
-        recorded.keep_answer(caller=caller, status=found.status, body=found.body)
+        if recorded.find_answer(caller=caller) is None:  # nothing was written that it could be stored with
+            recorded.keep_answer(caller=caller, status=found.status, body=found.body)
         return respond(found)
 
     def _keep_failure(self, caller: Caller, error: LakehouseError) -> None:

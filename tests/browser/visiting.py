@@ -130,18 +130,15 @@ class Visitor:
         self.look()
 
     def look(self, *, colours_are_ours: bool = True) -> None:
-        """Look at the page in light and dark, on a desktop and on a phone."""
+        """Look at the page in light and dark, and at its width on a desktop and on a phone."""
         self.page.wait_for_load_state()
-        for size, viewport in SIZES.items():
+        for scheme in reversed(SCHEMES) if colours_are_ours else ():
+            self.page.emulate_media(color_scheme=scheme)
+            self.page.evaluate(END_TRANSITIONS)
+            self._note_all(f"too faint in {scheme}", self.page.evaluate(_FAINT, LEAST_CONTRAST))
+        for size, viewport in reversed(SIZES.items()):
             self.page.set_viewport_size(viewport)
             self._note_all(f"wider than a {size}", self.page.evaluate(_WIDE))
-            for scheme in SCHEMES:
-                self.page.emulate_media(color_scheme=scheme)
-                self.page.evaluate(END_TRANSITIONS)
-                faint = self.page.evaluate(_FAINT, LEAST_CONTRAST) if colours_are_ours else []
-                self._note_all(f"too faint in {scheme}", faint)
-        self.page.emulate_media(color_scheme="light")
-        self.page.set_viewport_size(DESKTOP)
 
     def click(self, selector: str) -> None:
         """Click on what leads to another page, and look at it."""

@@ -51,8 +51,29 @@ def _use(catalog: RestCatalog) -> None:
     assert catalog.list_namespaces() == []
 
 
+def _use_more(catalog: RestCatalog) -> None:
+    """Names that need encoding, a staged table, format version 1, and a file that is registered again."""
+    catalog.create_namespace(("a/b", "c d.é"))
+    assert catalog.list_namespaces(("a/b",)) == [("a/b", "c d.é")]
+    name = ("a/b", "c d.é", "100% t/1")
+    table = catalog.create_table(name, SCHEMA, properties={"format-version": "1"})
+    table.append(ROWS)
+    assert catalog.load_table(name).scan().to_arrow().num_rows == 3
+    assert catalog.load_table(name).format_version == 1
+
+    with catalog.create_table_transaction(("a/b", "staged"), SCHEMA) as transaction:
+        transaction.set_properties(made="so")
+    assert catalog.load_table(("a/b", "staged")).properties["made"] == "so"
+
+    location = catalog.load_table(name).metadata_location
+    catalog.drop_table(name)
+    assert not catalog.table_exists(name)
+    assert catalog.register_table(name, location).scan().to_arrow().num_rows == 3
+
+
 def test_pyiceberg_works_on_local_files(server: Server) -> None:
     _use(open_catalog(server.base_url))
+    _use_more(open_catalog(server.base_url))
 
 
 @pytest.mark.slow

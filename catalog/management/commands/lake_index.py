@@ -11,8 +11,8 @@ from lakehouse_site.management.base import ServiceCommand
 
 class Command(ServiceCommand):
     help = (
-        "Put the items of indexes into the tables lakehouse.index_NAME, for other engines. Nothing is written where the "
-        "table has them."
+        "Put the items of indexes into the tables lakehouse.index_NAME, for other engines. Where a table has them, "
+        "nothing is written."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
