@@ -8,6 +8,7 @@ from datetime import timedelta
 from lakehouse_site.errors import InvalidInput
 
 _SPAN = re.compile(r"([0-9]{1,6})([smhd])")
+MAX_DAYS = 36_500
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
 
@@ -17,7 +18,8 @@ def parse_duration(text: str, *, name: str) -> timedelta:
     Parameters
     ----------
     text
-        A whole number of at most six digits, and one of ``s``, ``m``, ``h``, ``d``; ``0`` needs none.
+        A whole number of at most six digits, and one of ``s``, ``m``, ``h``, ``d``; ``0`` needs none. At most
+        36,500 days.
     name
         The option it was given for, for the message.
 
@@ -27,9 +29,11 @@ def parse_duration(text: str, *, name: str) -> timedelta:
         It is none.
     """
     found = _SPAN.fullmatch("0s" if text == "0" else text)
-    if found is None:
-        raise InvalidInput.at(name, "duration", f"{text!r} is no span of time. Write 7d, 12h, 30m or 45s.")
-    return timedelta(**{_UNITS[found[2]]: int(found[1])})
+    span = timedelta(**{_UNITS[found[2]]: int(found[1])}) if found is not None else None
+    if span is None or span.days > MAX_DAYS:
+        detail = f"{text!r} is no span of time of up to {MAX_DAYS} days. Write 7d, 12h, 30m or 45s."
+        raise InvalidInput.at(name, "duration", detail)
+    return span
 
 
 def in_words(span: timedelta) -> str:

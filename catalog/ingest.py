@@ -206,6 +206,8 @@ class _Attempt:
 
     def _look(self, worker: WorkerProcess, target: Any, *, is_full: bool) -> tuple[list[Any], Plan | None]:
         columns = _asked(worker, {"kind": "describe", "is_full": is_full})
+        if columns["kind"] == "mistyped" and not is_full:
+            columns = _asked(worker, {"kind": "describe", "is_full": True})
         if columns["kind"] == "mistyped":
             raise InvalidInput.at("/file", "unreadable", columns["detail"])
         found = _checked(columns)["columns"]

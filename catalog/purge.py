@@ -10,6 +10,7 @@ import orjson
 from django.conf import settings
 from django.utils import timezone
 
+from catalog.durations import MAX_DAYS
 from catalog.errors import NoSuchTable
 from catalog.models import IdempotencyKey, Namespace, QueryRun, Relation, Warehouse
 from catalog.reachability import files_of
@@ -41,7 +42,7 @@ class Pruned:
 
 def undrop_time() -> timedelta:
     """Return how long a table that was dropped with its files can be undropped."""
-    return timedelta(days=settings.LAKEHOUSE_CATALOG_UNDROP_DAYS)
+    return timedelta(days=min(settings.LAKEHOUSE_CATALOG_UNDROP_DAYS, MAX_DAYS))
 
 
 def due_for_purge(*, warehouse: Warehouse, older_than: timedelta | None = None) -> list[Relation]:
@@ -57,6 +58,25 @@ def due_for_purge(*, warehouse: Warehouse, older_than: timedelta | None = None) 
     return list(rows.select_related("namespace__warehouse").order_by("deleted_at", "pk"))
 
 
+def find_dropped(*, warehouse: Warehouse, relation_id: int) -> Relation:
+    """Return a dropped table or view of a warehouse.
+
+    Raises
+    ------
+    NoSuchTable
+        There is none of this id, or it is not dropped.
+    """
+    rows = Relation.objects.select_related("namespace__warehouse").filter(namespace__warehouse=warehouse)
+    found = rows.filter(pk=relation_id).exclude(deleted_at=None).first()
+    if found is None:
+        raise _missing(relation_id)
+    return found
+
+
+def _missing(relation_id: int) -> NoSuchTable:
+    return NoSuchTable(f"There is no dropped table or view with the id {relation_id}.")
+
+
 def purge_relation(*, relation_id: int, is_dry_run: bool = False) -> Purged:
     """Delete a dropped table or view for good: its row, its history, then the files that nothing else needs.
 
@@ -67,16 +87,15 @@ def purge_relation(*, relation_id: int, is_dry_run: bool = False) -> Purged:
     NoSuchTable
         There is none of this id, or it is not dropped, or no longer.
     """
-    missing = NoSuchTable(f"There is no dropped table or view with the id {relation_id}.")
     found = Relation.objects.select_related("namespace__warehouse").filter(pk=relation_id).first()
     if found is None or found.deleted_at is None:
-        raise missing
+        raise _missing(relation_id)
     locations = list(found.commits.values_list("metadata_location", flat=True).distinct())
 
     def work() -> None:
         row = Relation.objects.select_for_update().filter(pk=relation_id, deleted_at=found.deleted_at).first()
         if row is None:
-            raise missing
+            raise _missing(relation_id)
         row.ingest_runs.all().delete()
         row.delete()
 

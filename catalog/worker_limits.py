@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final
 
 _MEBIBYTE: Final = 1024 * 1024
-ROOM_MB: Final = 512
+ROOM_MB: Final = 768
 """Address space beyond the memory a task may use: stacks of threads, and what Arrow holds of the input."""
 MAX_OPEN_FILES: Final = 512
 

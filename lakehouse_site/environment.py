@@ -160,6 +160,14 @@ VARIABLES: tuple[Variable, ...] = (
         "`lakehouse.export_decisions`; with `0`, only `manage.py lake_exports` does it.",
     ),
     Variable(
+        "LAKEHOUSE_CATALOG_UNDROP_DAYS",
+        read_count,
+        7,
+        "`7`",
+        "Days in which a table that was dropped with its files can be undropped; then `manage.py lake_purge` deletes it "
+        "for good.",
+    ),
+    Variable(
         "LAKEHOUSE_WORKER",
         read_flag,
         True,

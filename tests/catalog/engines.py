@@ -23,18 +23,25 @@ def open_catalog(base_url: str, **properties: str) -> RestCatalog:
 
 @contextmanager
 def open_duckdb(base_url: str, folder: Path, *, s3: S3Endpoint | None = None) -> Iterator[Any]:
-    """Open DuckDB with the server's warehouse attached as `l`; its extensions come from their wheels."""
-    connection = duckdb.connect(config={"extension_directory": str(folder / "extensions")})
-    try:
-        for name in ("avro", "httpfs", "iceberg"):
-            import_extension(name, con=connection)
-            connection.execute(f"LOAD {name}")
+    """Open DuckDB with the server's warehouse attached as `l`."""
+    with duckdb_with_extensions(folder) as connection:
         if s3 is not None:
             connection.execute(
                 f"CREATE SECRET (TYPE s3, KEY_ID '{s3.access_key}', SECRET '{s3.secret_key}', REGION 'us-east-1', "
                 f"ENDPOINT '{s3.url.partition('://')[2]}', URL_STYLE 'path', USE_SSL false)"
             )
         attach(connection, base_url)
+        yield connection
+
+
+@contextmanager
+def duckdb_with_extensions(folder: Path) -> Iterator[Any]:
+    """Open DuckDB with what it needs for Iceberg; its extensions come from their wheels."""
+    connection = duckdb.connect(config={"extension_directory": str(folder / "extensions")})
+    try:
+        for name in ("avro", "httpfs", "iceberg"):
+            import_extension(name, con=connection)
+            connection.execute(f"LOAD {name}")
         yield connection
     finally:
         connection.close()

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +18,7 @@ from catalog.models import Relation, Warehouse
 from catalog.own_catalog import OwnCatalog
 from catalog.reachability import files_of_relation
 from catalog.relations import create_table
+from catalog.view_relations import create_view
 
 FIELDS = [{"id": 1, "name": "id", "type": "long", "required": False}]
 
@@ -29,6 +29,19 @@ def make_table(warehouse: Warehouse, name: str = "t", *, version: int = 2, **req
     body = {"name": name, "schema": {"type": "struct", "fields": fields}, "properties": properties, **request}
     create_table(warehouse=warehouse, levels=["ns"], request=body, caller=SYSTEM)
     return table_of(warehouse, name)
+
+
+def make_view(warehouse: Warehouse, name: str = "v") -> None:
+    version = {
+        "version-id": 1,
+        "timestamp-ms": 1_700_000_000_000,
+        "schema-id": 0,
+        "summary": {"engine-name": "test"},
+        "representations": [{"type": "sql", "sql": "SELECT 1 AS id", "dialect": "duckdb"}],
+        "default-namespace": ["ns"],
+    }
+    body = {"name": name, "schema": {"type": "struct", "fields": FIELDS}, "view-version": version, "properties": {}}
+    create_view(warehouse=warehouse, levels=["ns"], request=body, caller=SYSTEM)
 
 
 def table_of(warehouse: Warehouse, name: str = "t") -> Table:
@@ -84,10 +97,3 @@ def plant(warehouse: Warehouse, key: str, *, hours: float = 24 * 30) -> str:
     path.write_bytes(b"garbage")
     age([str(path)], hours=hours)
     return f"file://{path}"
-
-
-@contextmanager
-def aged(warehouse: Warehouse) -> Iterator[None]:
-    """Let everything that is stored now look old."""
-    age(stored(warehouse))
-    yield

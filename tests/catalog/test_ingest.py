@@ -213,3 +213,12 @@ def test_ingest_needs_a_grant(warehouse: Warehouse, tmp_path: Path) -> None:
 
     with pytest.raises(NotGranted):
         take(write(tmp_path / "a.csv", CSV), caller=Caller("ada"))
+
+
+@pytest.mark.parametrize("row", [3, 30_000])
+def test_a_very_long_line_is_taken(warehouse: Warehouse, tmp_path: Path, row: int) -> None:
+    lines = (f"{i},{'x' * 3_000_000 if i == row else i}" for i in range(row + 2))
+
+    result = take(write(tmp_path / "a.csv", "i,t\n" + "\n".join(lines) + "\n"))
+
+    assert (result.rows, max(len(one["t"]) for one in rows_of(warehouse))) == (row + 2, 3_000_000)
