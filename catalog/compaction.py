@@ -20,8 +20,8 @@ from pyiceberg.table import FileScanTask, Table, Transaction
 from catalog.appends import WRITABLE_VERSIONS
 from catalog.callers import Caller
 from catalog.commits import TableChange, commit_tables
-from catalog.compaction_files import NewFiles, rewrite
-from catalog.errors import CommitFailed, CommitStateUnknown
+from catalog.compaction_files import NewFiles, reading, rewrite
+from catalog.errors import BadCatalogRequest, CommitFailed, CommitStateUnknown
 from catalog.models import Relation, Warehouse
 from catalog.own_catalog import OwnCatalog, as_dicts, metadata_of
 from catalog.relations import find_table
@@ -122,9 +122,12 @@ def _planned(
         return f"Its format version is {version}; rows would lose their numbers here: compact it with an engine."
     table = _table(relation, warehouse, caller)
     try:
-        tasks = list(table.scan().plan_files())
-    except ValueError as error:  # equality deletes
-        return f"Its files cannot be planned here: {error}. Compact it with an engine."
+        with reading(str(relation)):
+            tasks = list(table.scan().plan_files())
+    except BadCatalogRequest as error:
+        if isinstance(error.__cause__, ValueError):  # equality deletes
+            return f"Its files cannot be planned here: {error.__cause__}. Compact it with an engine."
+        raise
     if any(task.delete_files for task in tasks):
         return "Some of its rows are deleted by files of deletes: compact it with an engine."
     groups = _groups(tasks, table.metadata.default_spec_id, target_bytes, min_files)
@@ -141,9 +144,7 @@ def _table(relation: Relation, warehouse: Warehouse, caller: Caller, io: Warehou
     )
 
 
-def _groups(
-    tasks: Iterable[FileScanTask], spec_id: int, target_bytes: int, min_files: int
-) -> list[list[FileScanTask]]:
+def _groups(tasks: Iterable[FileScanTask], spec_id: int, target_bytes: int, min_files: int) -> list[list[FileScanTask]]:
     """Return the small Parquet files by partition, where there are enough of them; oldest first."""
     found: dict[str, list[FileScanTask]] = {}
     for task in tasks:
@@ -190,10 +191,8 @@ def _check_unchanged(table: Table, before: Relation, old: Sequence[DataFile]) ->
     known = metadata_of(before)
     if table.metadata.table_uuid != known.table_uuid or table.metadata.default_spec_id != known.default_spec_id:
         raise _Overtaken("It is another table now, or is partitioned in another way.")
-    try:
+    with reading(".".join(table.name())):
         standing = {task.file.file_path: task for task in table.scan().plan_files()}
-    except ValueError as error:  # equality deletes
-        raise _Overtaken(f"Rows were deleted: {error}.") from error
     for file in old:
         task = standing.get(file.file_path)
         if task is None or task.delete_files:

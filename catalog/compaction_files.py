@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -22,6 +23,7 @@ from catalog.errors import BadCatalogRequest
 from catalog.models import Warehouse
 from catalog.scratch import scratch_folder
 from catalog.warehouse_files import delete_file, save_file
+from lakehouse_site.errors import LakehouseError
 
 ROW_GROUP_BYTES: Final = 16 * 1024 * 1024
 """Of Arrow memory: so much is held before it is written."""
@@ -35,6 +37,18 @@ class NewFiles:
     locations: list[str] = field(default_factory=list)
 
 
+@contextmanager
+def reading(name: str) -> Iterator[None]:
+    """Let what goes wrong while pyiceberg reads, of which there are many kinds, say which table it was."""
+    try:
+        yield
+    except LakehouseError:
+        raise
+    except Exception as error:
+        detail = f"A file of {name} cannot be read: {type(error).__name__}: {error}"
+        raise BadCatalogRequest(f"{detail}. Look at the table with lake_fsck.") from error
+
+
 def rewrite(
     *, table: Table, warehouse: Warehouse, groups: Sequence[Sequence[FileScanTask]], target_bytes: int
 ) -> NewFiles:
@@ -46,8 +60,9 @@ def rewrite(
         A file cannot be read, or has other rows than its manifest says. The new files are removed.
     """
     new = NewFiles()
+    name = ".".join(table.name())
     try:
-        with scratch_folder() as folder:
+        with scratch_folder() as folder, reading(name):
             for group in groups:
                 with _Writer(table, warehouse, group[0].file.partition, folder, target_bytes, new) as writer:
                     for batch in _rows(table, group):
@@ -55,14 +70,12 @@ def rewrite(
                 expected = sum(task.file.record_count for task in group)
                 if writer.rows != expected:
                     raise BadCatalogRequest(
-                        f"{'.'.join(table.name())} has files with {writer.rows} rows where its manifests say {expected}: "
+                        f"{name} has files with {writer.rows} rows where its manifests say {expected}: "
                         "nothing was replaced. Look at it with lake_fsck."
                     )
-    except Exception as error:
+    except Exception:
         for location in new.locations:
             delete_file(warehouse, location)
-        if isinstance(error, OSError | pa.ArrowException):
-            raise BadCatalogRequest(f"A data file of {'.'.join(table.name())} cannot be read: {error}") from error
         raise
     return new
 

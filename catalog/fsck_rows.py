@@ -88,5 +88,7 @@ def _ingests(warehouse: Warehouse) -> Iterator[Fault]:
                 yield Fault(str(row), "ingest", detail, "Send the file again: it is recorded and not taken twice.")
         for run in runs.values():
             if run.relation_id == row.pk and keys.get(run.snapshot_id, run.content_key) != run.content_key:
-                detail = f"The record of {run.source} names snapshot {run.snapshot_id}, which comes from something else."
+                detail = (
+                    f"The record of {run.source} names snapshot {run.snapshot_id}, which comes from something else."
+                )
                 yield Fault(str(row), "ingest", detail, _DATABASE)

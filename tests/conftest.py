@@ -39,8 +39,8 @@ PROCESS_FOLDERS = {"e2e", "chaos"}
 # These start servers and say nothing about the database, or start both kinds themselves.
 ONCE = {
     "browser", "docs", "lakehouse_client", "lakehouse_site", "test_access.py", "test_bind_gate.py",
-    "test_catalog_duckdb.py", "test_catalog_pyiceberg.py", "test_check_processes.py", "test_docs.py",
-    "test_engines_s3.py", "test_export_datasets.py", "test_export_processes.py", "test_export_s3.py",
+    "test_catalog_data.py", "test_check_processes.py", "test_docs.py", "test_engines_s3.py",
+    "test_export_datasets.py", "test_export_processes.py", "test_export_s3.py",
     "test_exports_processes.py", "test_full_disk.py", "test_hostile_commits.py", "test_hostile_requests.py",
     "test_keep_alive.py", "test_killed_connections.py", "test_lost_connections.py", "test_process_end.py",
     "test_restart.py", "test_run.py", "test_stress.py", "test_up.py",
@@ -228,7 +228,7 @@ def _may_use_database(item: pytest.Item) -> bool:
     fixtures: list[str] = getattr(item, "fixturenames", [])
     if item.path.name in ONCE or item.path.parent.name in ONCE:
         return False
-    if item.path.parent.name == "chaos" and "s3" in item.name:
+    if item.path.parent.name in PROCESS_FOLDERS and "s3" in item.name:
         return False  # the storage does not care which database it is, and CI has twenty minutes
     if item.path.name in STATE_MACHINES and "[long]" in item.name:
         return False  # as far as the database goes, the short run meets the same

@@ -37,9 +37,7 @@ class LakeCommand(ServiceCommand):
             caller=SYSTEM,
         )
 
-    def each(
-        self, items: Iterable[Relation], work: Callable[[Relation], Result], failures: list[str]
-    ) -> list[Result]:
+    def each(self, items: Iterable[Relation], work: Callable[[Relation], Result], failures: list[str]) -> list[Result]:
         """Do the work for each, and note what failed."""
         done = []
         for item in items:

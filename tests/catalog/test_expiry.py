@@ -99,9 +99,7 @@ def test_what_another_table_needs_stays(warehouse: Warehouse) -> None:
     append(warehouse, 1)
     old = row_of()
     drop(warehouse)
-    register(
-        warehouse=warehouse, levels=["ns"], name="again", metadata_location=old.metadata_location, caller=SYSTEM
-    )
+    register(warehouse=warehouse, levels=["ns"], name="again", metadata_location=old.metadata_location, caller=SYSTEM)
     make_table(warehouse, "u")
     files = [task.file.file_path for task in table_of(warehouse, "again").scan().plan_files()]
     table_of(warehouse, "u").add_files(files)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 from django.core.management import call_command
@@ -14,7 +15,7 @@ from tests.factories import add, delete, make_index
 from vectors.indexes import drop_index
 
 pytestmark = pytest.mark.usefixtures("warehouse")
-ITEMS = [
+ITEMS: list[dict[str, Any]] = [
     {"id": "a", "vector": [1, 0, 0.5], "metadata": {"n": 1e300, "text": "é"}},
     {"id": "b", "vector": [0, 1, 0]},
 ]

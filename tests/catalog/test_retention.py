@@ -27,7 +27,11 @@ def metadata(snapshots: list[dict[str, Any]], properties: dict[str, str] | None 
 
 
 def branch(snapshot_id: int, **more: int) -> dict[str, Any]:
-    return {"snapshot-id": snapshot_id, "type": "branch", **{key.replace("_", "-"): value for key, value in more.items()}}
+    return {
+        "snapshot-id": snapshot_id,
+        "type": "branch",
+        **{key.replace("_", "-"): value for key, value in more.items()},
+    }
 
 
 def tag(snapshot_id: int, **more: int) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -57,11 +58,12 @@ def found() -> dict[str, Any]:
 
 def take(kind: str, *wanted: Any) -> list[int]:
     """Take a step; return the exit statuses of its processes."""
+    works: list[Callable[[], None]]
     if kind == "run":
         command, places = wanted
         works = [partial(run, command, *place) for place in places]
     else:
-        works = [partial({"add": add, "export": export}[kind], *wanted)]
+        works = [partial(add, *wanted) if kind == "add" else export]
     started = [in_a_process(work) for work in works]
     return [status_of(process) for process in started]
 

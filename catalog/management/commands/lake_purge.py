@@ -22,7 +22,9 @@ class Command(LakeCommand):
         super().add_arguments(parser)
         self.add_warehouse(parser)
         parser.add_argument("--older-than", metavar="AGE", help="since the drop, as in 7d; else as the setting says")
-        parser.add_argument("--id", type=int, action="append", default=[], help="of a dropped table or view; again for more")
+        parser.add_argument(
+            "--id", type=int, action="append", default=[], help="of a dropped table or view; again for more"
+        )
         parser.add_argument("--dry-run", action="store_true", help="only say what would go")
 
     def run(self, **options: Any) -> None:
