@@ -30,7 +30,7 @@ MANAGE_APART := env -u DATABASE_URL LAKEHOUSE_DATA_DIR=$(VENV)/checks $(BIN)/pyt
 PYTEST_ARGS ?= -n auto --dist worksteal
 
 .DEFAULT_GOAL := help
-.PHONY: help up install install-dev install-clients serve test test-postgres chaos bench bench-distillation bench-drift stress lint schema lock
+.PHONY: help up install install-dev install-clients serve test test-postgres chaos bench bench-distillation bench-drift bench-catalog stress lint schema lock
 
 help: ## List these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-19s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -83,6 +83,9 @@ bench-distillation: install-dev ## Measure the export of training sets beside da
 
 bench-drift: install-dev ## Measure the drift of columns beside Evidently, Frouros and scipy; BENCH_ARGS=--quick is short
 	@$(BIN)/python -m benchmarks.drift.run $(BENCH_ARGS)
+
+bench-catalog: install-dev ## Measure commits, loads, ingest and queries of the catalog; BENCH_ARGS=--quick is short
+	@$(BIN)/python -m benchmarks.catalog.run $(BENCH_ARGS)
 
 stress: install ## Write, search, merge and delete with several clients at once, then check every item
 	@$(BIN)/python manage.py stress $(STRESS_ARGS)

@@ -24,8 +24,8 @@ class BucketFiles:
         self._client = storage.connection.meta.client
         self._transfer = storage.transfer_config
 
-    def check(self, location: str) -> None:
-        self._key(location)
+    def resolved(self, location: str) -> str:
+        return self._key(location)
 
     def read(self, location: str, *, max_bytes: int) -> bytes:
         with _errors(f"{location} cannot be read"):

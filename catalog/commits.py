@@ -115,7 +115,8 @@ def _plan(warehouse: Warehouse, wanted: TableChange, caller: Caller, action: str
     if after == before:
         return _Plan(standing, None)
     after = finish_metadata(before, after, old_location=standing.metadata_location, now_ms=moment)
-    check_new_places(warehouse=warehouse, metadata=after, before=before)
+    own_folders = [standing.location, after["location"]] if grants.binds(caller=caller, warehouse=warehouse) else None
+    check_new_places(warehouse=warehouse, metadata=after, before=before, own_folders=own_folders)
     return _Plan(
         standing,
         Change(
@@ -132,7 +133,8 @@ def _creation(warehouse: Warehouse, wanted: TableChange, caller: Caller) -> Chan
         raise BadCatalogRequest(f"Invalid create requirements: {others}", pointer="/requirements")
     name = check_name(wanted.name, what="table name")
     namespace = namespace_for(warehouse=warehouse, levels=wanted.levels, name=name, kind=TABLE, caller=caller)
-    table_uuid = _uuid_of(wanted.updates)
+    sent_uuid = _sent_uuid(wanted.updates)
+    table_uuid = sent_uuid or str(uuid.uuid4())
     own = own_place(namespace, name, table_uuid)
     updates = _with_places(warehouse, wanted.updates, own)
     moment = now_ms()
@@ -143,16 +145,18 @@ def _creation(warehouse: Warehouse, wanted: TableChange, caller: Caller) -> Chan
     if not metadata.get("schemas"):
         raise BadCatalogRequest("Invalid create: the updates add no schema.", pointer="/updates")
     metadata = finish_metadata(None, metadata, old_location=None, now_ms=moment)
-    check_new_places(warehouse=warehouse, metadata=metadata, before=None)
+    own_folders = [metadata["location"]] if grants.binds(caller=caller, warehouse=warehouse) else None
+    check_new_places(warehouse=warehouse, metadata=metadata, before=None, own_folders=own_folders)
     make_folders(warehouse, metadata["location"])
-    is_chosen = metadata["location"] != own
+    # Our own place is made of the uuid: who sends that of another table would get its place.
+    is_chosen = sent_uuid is not None or metadata["location"] != own
     return Change(namespace, name, TABLE, None, metadata, "create", _names(updates), is_place_chosen=is_chosen)
 
 
-def _uuid_of(updates: Sequence[Mapping[str, Any]]) -> str:
+def _sent_uuid(updates: Sequence[Mapping[str, Any]]) -> str | None:
     sent = next((one.get("uuid") for one in updates if one.get("action") == "assign-uuid"), None)
     if sent is None:
-        return str(uuid.uuid4())
+        return None
     try:
         return str(uuid.UUID(sent))
     except (ValueError, TypeError, AttributeError):

@@ -24,7 +24,6 @@ from lakehouse_site.openapi_shapes import (
     Call,
     Schema,
     body_of,
-    closed,
     list_of,
     or_null,
     query,
@@ -52,8 +51,8 @@ _OPTIONS: dict[str, Schema] = {
     "evolve": {**BOOLEAN, "default": False, "description": "Add columns to the table, or widen them, if need be."},
     "dry_run": {**BOOLEAN, "default": False, "description": "Only say what the columns would be; answered with 200."},
 }
-_FROM_OBJECT = closed(
-    shape({**_OPTIONS, "object": {**STRING, "description": f"A key below {IMPORT_FOLDER}"}}, ["table", "object"])
+_FROM_OBJECT = body_of(
+    {**_OPTIONS, "object": {**STRING, "description": f"A key below {IMPORT_FOLDER}"}}, ["table", "object"]
 )
 _UPLOAD = shape({"file": {"type": "string", "format": "binary"}, **_OPTIONS}, ["table", "file"])
 _INGESTED = shape(

@@ -24,8 +24,8 @@ class DiskFiles:
     def __init__(self, root: str) -> None:
         self._root = os.path.realpath(root.removeprefix(SCHEME))
 
-    def check(self, location: str) -> None:
-        self._path(location)
+    def resolved(self, location: str) -> str:
+        return str(self._path(location))
 
     def read(self, location: str, *, max_bytes: int) -> bytes:
         with _errors(f"{location} cannot be read"):

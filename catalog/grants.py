@@ -25,6 +25,11 @@ def require(*, caller: Caller, warehouse: Warehouse, levels: Sequence[str], priv
         raise NotGranted(f"Forbidden: {caller.principal or 'this caller'} may not {privilege} in {where}.")
 
 
+def binds(*, caller: Caller, warehouse: Warehouse) -> bool:
+    """Return whether grants decide what the caller may do: the warehouse has some, and it is no admin."""
+    return _privileges_by_path(caller, warehouse) is not None
+
+
 def visible(*, caller: Caller, warehouse: Warehouse, namespaces: Iterable[Namespace]) -> list[Namespace]:
     """Return those of the namespaces that the caller may read."""
     held = _privileges_by_path(caller, warehouse)

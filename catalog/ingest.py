@@ -13,7 +13,7 @@ import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 from django.conf import settings
@@ -33,8 +33,11 @@ from catalog.table_parts import current_schema
 from catalog.warehouse_files import save_file
 from catalog.warehouses import default_warehouse
 from catalog.worker_process import WorkerProcess
-from lakehouse_site.errors import Conflict, InvalidInput, TooLarge
+from lakehouse_site.errors import Conflict, DamagedFile, InvalidInput, TooLarge
 from vectors.objects import file_hash, open_object
+
+if TYPE_CHECKING:
+    from catalog.ingest_targets import NewTable, StandingTable
 
 logger = logging.getLogger(__name__)
 
@@ -69,10 +72,15 @@ class IngestResult:
 
 def ingest_object(*, key: str, request: IngestRequest, caller: Caller) -> IngestResult:
     """Take an object of the default storage; else as `ingest_file`."""
+    # Before the copy, which may be large.
+    grants.require(caller=caller, warehouse=default_warehouse(), levels=request.place.levels, privilege=grants.WRITE)
     with scratch_folder() as folder:
         path = folder / "source"
-        with open_object(key) as source, path.open("xb") as copy:
-            shutil.copyfileobj(source, copy, 1024 * 1024)
+        try:
+            with open_object(key) as source, path.open("xb") as copy:
+                shutil.copyfileobj(source, copy, 1024 * 1024)
+        except DamagedFile as error:
+            raise InvalidInput.at("/object", "not_found", f"There is no object {key} in the storage.") from error
         return ingest_file(path=path, source_name=key, request=request, caller=caller)
 
 
@@ -169,16 +177,10 @@ class _Attempt:
     folder: Path
 
     def run(self) -> _Outcome:
-        # pyiceberg takes a second to import, and most processes never need it.
-        from catalog.ingest_targets import NewTable, StandingTable
-
-        if self.standing is None:
-            target: NewTable | StandingTable = NewTable(self.warehouse, self.request, self.caller, self.key)
-        else:
-            target = StandingTable(self.standing, self.request, self.caller, self.key)
         facts = self.path.stat()
         with WorkerProcess("catalog.ingest_worker", wall_seconds=MAX_SECONDS) as worker:
             worker.send(self._job())
+            target = self._target()  # while the worker starts
             columns, plan = self._look(worker, target, is_full=False)
             if self.request.is_dry_run:
                 return _Outcome(columns, target.preview(columns, plan))
@@ -192,6 +194,14 @@ class _Attempt:
             raise Conflict(f"{self.path.name} was changed while it was read. Nothing was taken; try again.")
         done, is_new = target.commit(self._moved(files, target.data_location()), int(answer["rows"]))
         return _Outcome(columns, done=done, is_new=is_new)
+
+    def _target(self) -> NewTable | StandingTable:
+        # pyiceberg takes a second to import, and most processes never need it.
+        from catalog.ingest_targets import NewTable, StandingTable
+
+        if self.standing is None:
+            return NewTable(self.warehouse, self.request, self.caller, self.key)
+        return StandingTable(self.standing, self.request, self.caller, self.key)
 
     def _job(self) -> dict[str, Any]:
         request = self.request

@@ -62,7 +62,7 @@ def done_before(standing: Relation | None, key: str, mode: str) -> Done | None:
         seen.add(snapshot["snapshot-id"])
         summary = snapshot.get("summary") or {}
         if summary.get(CONTENT_KEY) == key:
-            return Done(standing, snapshot["snapshot-id"], int(summary.get(ROWS, 0)))
+            return Done(standing, snapshot["snapshot-id"], _rows_of(summary))
         if mode == "overwrite" or summary.get(MODE) == "overwrite":
             is_replaced = True
             break
@@ -80,7 +80,13 @@ def _made_from(standing: Relation, metadata: Mapping[str, Any], key: str) -> Don
     first: Mapping[str, Any] = next(
         (one for one in metadata.get("snapshots", ()) if (one.get("summary") or {}).get(CONTENT_KEY) == key), {}
     )
-    return Done(standing, first.get("snapshot-id"), int(properties.get(ROWS, 0)))
+    return Done(standing, first.get("snapshot-id"), _rows_of(properties))
+
+
+def _rows_of(told: Mapping[str, str]) -> int:
+    # Who may write to the table may also have put something else there.
+    text = told.get(ROWS, "")
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else 0
 
 
 def _history(metadata: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:

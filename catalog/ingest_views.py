@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any, ClassVar
 
 import orjson
 from django.conf import settings
+from django.core.files.uploadedfile import TemporaryUploadedFile, UploadedFile
 from django.http import QueryDict
 from rest_framework.parsers import BaseParser, MultiPartParser
 from rest_framework.request import Request
@@ -69,12 +71,17 @@ class IngestView(DataView):
             name = upload.name or "file"
             wanted = parse_request(_form(request.data), file_name=name)
             with scratch_folder() as folder:
-                path = folder / "upload"
-                with path.open("xb") as copy:
-                    for piece in upload.chunks(1024 * 1024):
-                        copy.write(piece)
-                result = ingest_file(path=path, source_name=name, request=wanted, caller=caller)
+                result = ingest_file(path=_on_disk(upload, folder), source_name=name, request=wanted, caller=caller)
         return Response(asdict(result), status=200 if wanted.is_dry_run else 201)
+
+
+def _on_disk(upload: UploadedFile, folder: Path) -> Path:
+    """Return where a form's file lies; one that was small enough for memory is written into `folder`."""
+    if isinstance(upload, TemporaryUploadedFile):
+        return Path(upload.temporary_file_path())
+    path = folder / "upload"
+    path.write_bytes(upload.read())
+    return path
 
 
 def _form(data: Any) -> dict[str, Any]:

@@ -91,6 +91,8 @@ class Relation(models.Model):
         )
         indexes = (models.Index(fields=("uuid",), name="catalog_relation_uuid"),)
         ordering = ("namespace", "name")
+        verbose_name = "table or view"
+        verbose_name_plural = "tables and views"
 
     def __str__(self) -> str:
         return f"{self.namespace}.{self.name}"
@@ -140,7 +142,9 @@ class IngestRun(models.Model):
     """A file that became rows of a table. The same bytes with the same options are not taken twice."""
 
     content_key = models.CharField(
-        max_length=64, unique=True, help_text="SHA-256 of the table's uuid or name, the bytes, the options and the mode."
+        max_length=64,
+        unique=True,
+        help_text="SHA-256 of the table's uuid or name, the bytes, the options and the mode.",
     )
     relation = models.ForeignKey(Relation, on_delete=models.PROTECT, related_name="ingest_runs")
     source = models.TextField(help_text="The file's name, or the object's key.")

@@ -13,6 +13,9 @@ import threading
 from collections.abc import Mapping
 from typing import IO, Any, Final
 
+import catalog.worker_imports  # noqa: F401  before pyarrow
+
+# isort: split
 import duckdb
 import pyarrow as pa
 import pyarrow.dataset

@@ -100,6 +100,7 @@ def _of_snapshot(
     warehouse: Warehouse, snapshot: Mapping[str, Any], seen: set[str], on_fault: OnFault | None
 ) -> Iterator[Reached]:
     location = snapshot.get("manifest-list")
+    manifests: list[tuple[str, int | None]]
     if location is None:
         manifests = [(path, None) for path in snapshot.get("manifests", ())]  # format version 1 may list them itself
     else:
@@ -163,8 +164,10 @@ def discard_needed(
 
 def all_relations(warehouse: Warehouse, *, other_than: int | None = None) -> Iterator[Relation]:
     """Yield every table and view that somebody may still read or undrop, as it stands now."""
-    rows = Relation.objects.filter(namespace__warehouse=warehouse).exclude(pk=other_than).order_by("pk")
+    rows = Relation.objects.filter(namespace__warehouse=warehouse).order_by("pk")
     for pk in list(rows.values_list("pk", flat=True)):
+        if pk == other_than:
+            continue
         found = Relation.objects.select_related("namespace__warehouse").filter(pk=pk).first()
         if found is not None:
             yield found

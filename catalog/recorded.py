@@ -23,10 +23,11 @@ LIFETIME: Final = timedelta(hours=24)
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a request was answered with."""
+    """What a request was answered with; the tag of what it shows is not stored."""
 
     status: int
     body: str
+    etag: str = ""
 
 
 def write(work: Callable[[], Result], *, caller: Caller) -> Result:

@@ -35,6 +35,11 @@ def register(
     overwrite
         Let a table of this name that there is go on from this file.
 
+    Notes
+    -----
+    Where grants bind the caller, the table's place must be nobody else's, not even that of a dropped table: its old
+    metadata would show, and let the caller change, what it may not.
+
     Raises
     ------
     NotGranted, NoSuchNamespace, AlreadyExists
@@ -52,8 +57,11 @@ def register(
     if standing is not None and (not overwrite or standing.kind != kind):
         raise taken(warehouse, levels, name, kind)
     location = _checked_location(warehouse, metadata_location)
-    metadata = _read_metadata(warehouse, location, kind)
-    change = Change(namespace, name, kind, standing, metadata, "register", metadata_location=location)
+    is_bound = grants.binds(caller=caller, warehouse=warehouse)
+    metadata = _read_metadata(warehouse, location, kind, is_bound=is_bound)
+    change = Change(
+        namespace, name, kind, standing, metadata, "register", metadata_location=location, is_place_chosen=is_bound
+    )
     try:
         return store([change], warehouse=warehouse, caller=caller, result=the_only)[0]
     except Overtaken:
@@ -72,13 +80,12 @@ def _checked_location(warehouse: Warehouse, location: object) -> str:
     return check_inside(warehouse, location)
 
 
-def _read_metadata(warehouse: Warehouse, location: str, kind: str) -> dict[str, Any]:
+def _read_metadata(warehouse: Warehouse, location: str, kind: str, *, is_bound: bool) -> dict[str, Any]:
     try:
         found = orjson.loads(read_file(warehouse, location))
     except orjson.JSONDecodeError as error:
         raise BadCatalogRequest(f"Invalid metadata: {location} is no JSON: {error}.") from None
     metadata = check_table_metadata(found) if kind == TABLE else check_view_metadata(found)
-    check_inside(warehouse, metadata["location"])
-    if kind == TABLE:
-        check_new_places(warehouse=warehouse, metadata=metadata, before=None)
+    own_folders = [check_inside(warehouse, metadata["location"])] if is_bound else None
+    check_new_places(warehouse=warehouse, metadata=metadata, before=None, own_folders=own_folders)
     return metadata

@@ -18,6 +18,7 @@ from django.utils import timezone
 
 from catalog.callers import Caller
 from catalog.errors import AnsweredMeanwhile, CommitStateUnknown
+from catalog.locations import confine
 from catalog.models import Commit, Namespace, Relation, Warehouse
 from catalog.namespaces import lock_namespace
 from catalog.places import require_free_place
@@ -93,7 +94,7 @@ def store(
     CommitStateUnknown
         The database failed while it committed. Nothing was removed.
     """
-    drafts = [_Draft(change, _row(change)) for change in changes]
+    drafts = [_Draft(change, _row(change, warehouse)) for change in changes]
     written: list[str] = []
     try:
         for draft in drafts:
@@ -108,12 +109,12 @@ def store(
         raise
 
 
-def _row(change: Change) -> Relation:
+def _row(change: Change, warehouse: Warehouse) -> Relation:
     """Return the row as it shall be, not saved."""
     metadata, before = change.metadata, change.before
     version = before.version + 1 if before is not None else 0
     facts = facts_of(metadata) if change.kind == TABLE else None
-    location = str(metadata["location"])
+    location = confine(metadata["location"], root=warehouse.root)  # metadata of others may write it in another way
     return Relation(
         pk=before.pk if before is not None else None,
         namespace=change.namespace,

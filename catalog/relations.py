@@ -28,23 +28,31 @@ def living_relations(warehouse: Warehouse) -> QuerySet[Relation]:
     return Relation.objects.filter(namespace__warehouse=warehouse, namespace__deleted_at=None, deleted_at=None)
 
 
-def find_table(*, warehouse: Warehouse, levels: Sequence[str], name: str, caller: Caller = SYSTEM) -> Relation:
+def find_table(
+    *, warehouse: Warehouse, levels: Sequence[str], name: str, caller: Caller = SYSTEM, is_brief: bool = False
+) -> Relation:
     """Return a table, with its namespace.
+
+    Parameters
+    ----------
+    is_brief
+        Without its metadata, which may be megabytes.
 
     Raises
     ------
     NotGranted, NoSuchTable
         The caller may not read it; there is none.
     """
-    return find_relation(warehouse=warehouse, levels=levels, name=name, kind=TABLE, caller=caller)
+    return find_relation(warehouse=warehouse, levels=levels, name=name, kind=TABLE, caller=caller, is_brief=is_brief)
 
 
 def find_relation(
-    *, warehouse: Warehouse, levels: Sequence[str], name: str, kind: str, caller: Caller = SYSTEM
-) -> Relation:
+    *, warehouse: Warehouse, levels: Sequence[str], name: str, kind: str, caller: Caller = SYSTEM,
+    is_brief: bool = False,
+) -> Relation:  # fmt: skip
     """Return a table or a view, with its namespace; else as `find_table`."""
     grants.require(caller=caller, warehouse=warehouse, levels=levels, privilege=grants.READ)
-    found = look_up(warehouse, levels, name, kind)
+    found = look_up(warehouse, levels, name, kind, is_brief=is_brief)
     if found is None:
         raise missing(kind, levels, name)
     return found
@@ -59,9 +67,11 @@ def find_any(*, warehouse: Warehouse, levels: Sequence[str], name: str, caller: 
     return found
 
 
-def look_up(warehouse: Warehouse, levels: Sequence[str], name: str, kind: str | None = None) -> Relation | None:
+def look_up(
+    warehouse: Warehouse, levels: Sequence[str], name: str, kind: str | None = None, *, is_brief: bool = False
+) -> Relation | None:
     """Return a living table or view of this name; None if there is none. Grants are not asked."""
-    rows = living_relations(warehouse).select_related("namespace")
+    rows = living_relations(warehouse).select_related("namespace").defer(*(("metadata_text",) if is_brief else ()))
     found = rows.filter(namespace__path=path_of(levels), name=name).first()
     return found if found is not None and kind in (None, found.kind) else None
 
@@ -127,7 +137,8 @@ def _first_change(*, warehouse: Warehouse, levels: Sequence[str], request: Mappi
     wanted = wanted_place(warehouse, request.get("location"))
     location = wanted or own_place(namespace, name, table_uuid)
     metadata = new_table_metadata(request, table_uuid=table_uuid, location=location, now_ms=now_ms())
-    check_new_places(warehouse=warehouse, metadata=metadata, before=None)
+    own_folders = [location] if grants.binds(caller=caller, warehouse=warehouse) else None
+    check_new_places(warehouse=warehouse, metadata=metadata, before=None, own_folders=own_folders)
     return Change(namespace, name, TABLE, None, metadata, "create", is_place_chosen=wanted is not None)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
@@ -27,8 +27,22 @@ def check_inside(warehouse: Warehouse, location: str) -> str:
         It does not. Nothing was opened.
     """
     found = confine(location, root=warehouse.root)
-    _files(warehouse).check(found)
+    _files(warehouse).resolved(found)
     return found
+
+
+def lies_in(warehouse: Warehouse, location: str, folders: Iterable[str]) -> bool:
+    """Return whether a location is one of the folders or lies below one, also after links on disk are resolved.
+
+    Raises
+    ------
+    OutsideWarehouse
+        The location or a folder does not lie in the warehouse at all.
+    """
+    files = _files(warehouse)
+    place = files.resolved(confine(location, root=warehouse.root))
+    tops = [files.resolved(confine(folder, root=warehouse.root)) for folder in folders]
+    return any(place == top or place.startswith(f"{top}/") for top in tops)
 
 
 def read_file(warehouse: Warehouse, location: str, *, max_bytes: int = MAX_READ_BYTES) -> bytes:

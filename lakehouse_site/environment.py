@@ -164,8 +164,8 @@ VARIABLES: tuple[Variable, ...] = (
         read_count,
         7,
         "`7`",
-        "Days in which a table that was dropped with its files can be undropped; then `manage.py lake_purge` deletes it "
-        "for good.",
+        "Days in which a table that was dropped with its files can be undropped; then `manage.py lake_purge` deletes "
+        "it for good.",
     ),
     Variable(
         "LAKEHOUSE_WORKER",

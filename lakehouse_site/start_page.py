@@ -16,6 +16,7 @@ from django.db import connection
 from django.utils import timezone
 from django.utils.timesince import timesince
 
+from catalog.overview import catalog_facts
 from distillation.export_reads import list_exports, list_notices
 from distillation.quarantine_reads import list_quarantine
 from drift.alerts import list_alerts
@@ -184,6 +185,23 @@ def _version() -> Part:
     return Part("", "good", f"Lakehouse {VERSION}.", details=(runs_on,))
 
 
+def _tables() -> Part:
+    found = catalog_facts()
+    links = [Link("All tables", "catalog_relation_changelist")]
+    failed = list(found.failed_queries[:SHOWN])
+    links[:0] = [Link(f"Query {one.status}: {one.detail[:80]}", "catalog_queryrun_change", (one.pk,)) for one in failed]
+    last = found.last_commit
+    details = (f"Last commit: {last.relation}, {timesince(last.committed_at, depth=1)} ago.",) if last else ()
+    if failed:
+        details = (*details, f"{_counted(found.failed_queries.count(), 'query', 'queries')} failed within a day.")
+    summary = (
+        f"{_counted(found.rows, 'row')} in {_counted(found.tables, 'table')}." if found.tables else "No table yet."
+    )
+    # A column that is not there is a matter between the query and who wrote it.
+    state: State = "look" if any(one.status != "failed" for one in failed) else "good"
+    return Part("", state, summary, tuple(links), details)
+
+
 def _exports() -> Part:
     latest = list(list_exports().defer("manifest", "audit", "config", "key_figures")[:SHOWN])
     notices = list_notices(only_open=True).count()
@@ -241,6 +259,7 @@ _LOOKS: tuple[tuple[str, str, Callable[[], Part]], ...] = (
     ("Indexes", "vectors.view_vectorindex", _indexes),
     ("Snapshots", "vectors.view_vectorindex", _snapshots),
     ("Recall", "vectors.view_vectorindex", _recall),
+    ("Tables", "catalog.view_relation", _tables),
     ("Tasks", "vectors.view_vectorindex", _tasks),
     ("Exports", "distillation.view_export", _exports),
     ("Drift", "drift.view_driftalert", _drift),

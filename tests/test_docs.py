@@ -5,11 +5,13 @@ from __future__ import annotations
 import re
 import subprocess
 from pathlib import Path
+from types import CodeType
 
 import orjson
 import pytest
 
 from tests.conftest import MakeServer
+from tests.docs.pages import fenced_blocks
 from tests.processes import ROOT, Server
 
 README = (ROOT / "README.md").read_text()
@@ -33,23 +35,33 @@ def indented_blocks(text: str) -> list[str]:
 def run_shell(script: str, base_url: str) -> str:
     """Run a block in bash, with the address of the test's server in the place of the documented one."""
     script = script.replace("http://127.0.0.1:8000", base_url)
-    done = subprocess.run(["bash", "-euc", script], capture_output=True, text=True, timeout=60, check=True)
+    done = subprocess.run(["bash", "-euc", script], cwd=ROOT, capture_output=True, text=True, timeout=60, check=True)
     return done.stdout
 
 
 @pytest.mark.slow
-def test_the_readme_commands_do_what_it_says(make_server: MakeServer) -> None:
+def test_the_readme_commands_do_what_it_says(make_server: MakeServer, capsys: pytest.CaptureFixture[str]) -> None:
     server = make_server()
     server.manage("up", "--no-serve")
-    demo, own, *_ = [block for block in indented_blocks(README) if "curl" in block]
+    demo, own, tables = [block for block in indented_blocks(README) if "curl" in block]
     commands, expected = own.split("\n\n")
+    load_and_query, rows = tables.split("\n\n")
 
     results = orjson.loads(run_shell(demo, server.base_url))["results"]
     answers = run_shell(commands, server.base_url)
+    queried = run_shell(load_and_query, server.base_url)
+    exec(_python(server.base_url), {})  # noqa: S102
 
     assert len(results) == 3
     assert all(result["metadata"]["summary"] for result in results)
     assert answers.endswith("".join(line.strip() for line in expected.splitlines()))
+    assert queried.endswith(rows + "\n")
+    assert capsys.readouterr().out == "2\n"
+
+
+def _python(base_url: str) -> CodeType:
+    (block,) = fenced_blocks(README, "python")
+    return compile(block.replace("http://127.0.0.1:8000", base_url), "README.md", "exec")
 
 
 @pytest.mark.slow

@@ -21,7 +21,12 @@ from benchmarks.http_call import Connection, message
 
 KINDS: Final = ("set-properties", "add-snapshot")
 MANY: Final = 4
-NO_END = 1_000_000
+NO_END: Final = 1_000_000
+CASES: Final = (
+    ("1 client", 1, True),
+    (f"{MANY} clients, own tables", MANY, False),
+    (f"{MANY} clients, one table", MANY, True),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,9 +49,7 @@ def committing(bench: Bench, results: Results, seconds: float) -> None:
     )
     for kind in KINDS:
         row = f"{bench.database}, {kind}"
-        for column, clients, is_shared in (
-            ("1 client", 1, True), (f"{MANY} clients, own tables", MANY, False), (f"{MANY} clients, one table", MANY, True),
-        ):  # fmt: skip
+        for column, clients, is_shared in CASES:
             found = load(bench, kind, clients, seconds, is_shared=is_shared)
             rates.add(row, column, found.per_second)
             waits.add(row, column, found.p99_ms)

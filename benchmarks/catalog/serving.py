@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import statistics
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
@@ -87,8 +88,6 @@ class Memory:
 @contextmanager
 def peak_memory(pid: int, **parts: str) -> Iterator[Memory]:
     """Watch a process and those below it within `with`; `parts` names the processes by a word of their command."""
-    import threading
-
     found = Memory(dict.fromkeys(parts, 0.0))
     for one in family(pid):
         with suppress(OSError):  # its high water counts from here on

@@ -98,6 +98,8 @@ class Migration(migrations.Migration):
                 ('namespace', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='relations', to='catalog.namespace')),
             ],
             options={
+                'verbose_name': 'table or view',
+                'verbose_name_plural': 'tables and views',
                 'ordering': ('namespace', 'name'),
             },
         ),

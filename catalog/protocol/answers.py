@@ -24,12 +24,13 @@ def load_result(row: Relation, *, warehouse: Warehouse, snapshots: str = "all") 
         text = snapshots_view(orjson.loads(row.metadata_text), "refs")
     # A table that is only staged has no file yet.
     place = {"metadata-location": row.metadata_location} if row.metadata_location else {}
-    return Answer(200, dump({**place, "metadata": text, "config": client_config(warehouse)}))
+    body = dump({**place, "metadata": text, "config": client_config(warehouse)})
+    return Answer(200, body, etag(row.metadata_location, snapshots) if place and row.kind == TABLE else "")
 
 
 def commit_result(row: Relation) -> Answer:
     body = {"metadata-location": row.metadata_location, "metadata": orjson.Fragment(row.metadata_text)}
-    return Answer(200, dump(body))
+    return Answer(200, dump(body), etag(row.metadata_location, "all"))
 
 
 def etag(metadata_location: str, snapshots: str) -> str:

@@ -12,6 +12,7 @@ from catalog import commits, grants, registrations, relation_moves, relations
 from catalog.callers import Caller
 from catalog.client_config import storage_credentials
 from catalog.errors import BadCatalogRequest
+from catalog.models import Relation, Warehouse
 from catalog.names import levels_of
 from catalog.protocol.answers import SNAPSHOT_MODES, commit_result, etag, load_result, matches
 from catalog.protocol.paging import page, wanted_page
@@ -64,25 +65,29 @@ class TableView(ProtocolView):
         mode = request.query_params.get("snapshots", "all")
         if mode not in SNAPSHOT_MODES:
             raise BadCatalogRequest(f"Invalid snapshots: {mode!r} is none of {', '.join(SNAPSHOT_MODES)}.")
-        warehouse = self.warehouse
-        row = relations.find_table(warehouse=warehouse, levels=self.levels, name=self.table, caller=self.caller)
-        headers = {"ETag": etag(row.metadata_location, mode)}
-        if matches(request.META.get("HTTP_IF_NONE_MATCH"), headers["ETag"]):
-            return HttpResponse(status=304, headers=headers)
-        return respond(load_result(row, warehouse=warehouse, snapshots=mode), headers)
+        warehouse, held = self.warehouse, request.META.get("HTTP_IF_NONE_MATCH")
+        if held is not None:
+            tag = etag(self._find(warehouse, is_brief=True).metadata_location, mode)
+            if matches(held, tag):
+                return HttpResponse(status=304, headers={"ETag": tag})
+        return respond(load_result(self._find(warehouse), warehouse=warehouse, snapshots=mode))
 
     def head(self, request: Request, **names: str) -> HttpResponse:
-        relations.find_table(warehouse=self.warehouse, levels=self.levels, name=self.table, caller=self.caller)
+        self._find(self.warehouse, is_brief=True)
         return respond(NOTHING)
+
+    def _find(self, warehouse: Warehouse, *, is_brief: bool = False) -> Relation:
+        return relations.find_table(
+            warehouse=warehouse, levels=self.levels, name=self.table, caller=self.caller, is_brief=is_brief
+        )
 
     def post(self, request: Request, **names: str) -> HttpResponse:
         change = table_change(self.body(), self.levels, self.table)
         warehouse = self.warehouse
-        response = self.once(
+        return self.once(
             lambda caller: commits.commit_tables(warehouse=warehouse, changes=[change], caller=caller),
             lambda rows: commit_result(rows[0]),
         )
-        return response
 
     def delete(self, request: Request, **names: str) -> HttpResponse:
         purge = request.query_params.get("purgeRequested", "false").lower() == "true"

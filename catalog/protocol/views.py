@@ -128,7 +128,8 @@ def caller_of(request: Request) -> Caller:
 
 def respond(answer: Answer, headers: Mapping[str, str] | None = None) -> HttpResponse:
     kind = JSON if answer.status < 400 else "application/problem+json"
-    response = HttpResponse(answer.body, status=answer.status, content_type=kind, headers=dict(headers or {}))
+    tag = {"ETag": answer.etag} if answer.etag else {}
+    response = HttpResponse(answer.body, status=answer.status, content_type=kind, headers={**tag, **(headers or {})})
     if answer.status == 204:
         del response.headers["Content-Type"]
     return response

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,13 +20,25 @@ from catalog.reachability import files_of_relation
 from catalog.relations import create_table
 from catalog.view_relations import create_view
 
-FIELDS = [{"id": 1, "name": "id", "type": "long", "required": False}]
+FIELDS: tuple[dict[str, Any], ...] = ({"id": 1, "name": "id", "type": "long", "required": False},)
 
 
-def make_table(warehouse: Warehouse, name: str = "t", *, version: int = 2, **request: Any) -> Table:
-    fields = request.pop("fields", FIELDS)
-    properties = {"format-version": str(version), **request.pop("properties", {})}
-    body = {"name": name, "schema": {"type": "struct", "fields": fields}, "properties": properties, **request}
+def make_table(
+    warehouse: Warehouse,
+    name: str = "t",
+    *,
+    version: int = 2,
+    fields: Sequence[dict[str, Any]] = FIELDS,
+    properties: Mapping[str, str] | None = None,
+    partition_spec: dict[str, Any] | None = None,
+) -> Table:
+    body: dict[str, Any] = {
+        "name": name,
+        "schema": {"type": "struct", "fields": list(fields)},
+        "properties": {"format-version": str(version), **(properties or {})},
+    }
+    if partition_spec is not None:
+        body["partition-spec"] = partition_spec
     create_table(warehouse=warehouse, levels=["ns"], request=body, caller=SYSTEM)
     return table_of(warehouse, name)
 
@@ -40,7 +52,12 @@ def make_view(warehouse: Warehouse, name: str = "v") -> None:
         "representations": [{"type": "sql", "sql": "SELECT 1 AS id", "dialect": "duckdb"}],
         "default-namespace": ["ns"],
     }
-    body = {"name": name, "schema": {"type": "struct", "fields": FIELDS}, "view-version": version, "properties": {}}
+    body = {
+        "name": name,
+        "schema": {"type": "struct", "fields": list(FIELDS)},
+        "view-version": version,
+        "properties": {},
+    }
     create_view(warehouse=warehouse, levels=["ns"], request=body, caller=SYSTEM)
 
 

@@ -7,15 +7,15 @@ import pyarrow as pa
 import pytest
 from pyiceberg.types import LongType
 
-from catalog import compaction
+from catalog import commits, compaction_files
 from catalog.callers import SYSTEM
-from catalog.compaction import compact_table
+from catalog.compaction import Compacted, compact_table
 from catalog.errors import BadCatalogRequest, CommitFailed, NoSuchTable
 from catalog.models import Commit, Warehouse
 from tests.catalog.lake import append, drop, ids_of, make_table, metadata_of, needed, row_of, stored, table_of
 
 
-def compact(**options: Any) -> compaction.Compacted:
+def compact(**options: Any) -> Compacted:
     return compact_table(relation=row_of(), caller=SYSTEM, **{"min_files": 2, **options})
 
 
@@ -44,7 +44,7 @@ def test_small_files_become_one_and_no_row_changes(warehouse: Warehouse) -> None
     summary = metadata_of()["snapshots"][-1]["summary"]
     assert (summary["operation"], summary["total-records"], summary["total-data-files"]) == ("replace", "8", "1")
     assert (row_of().row_count, row_of().current_snapshot_id) == (8, result.snapshot_id)
-    assert Commit.objects.first().action == "compact"
+    assert Commit.objects.all()[0].action == "compact"
     assert ids_of(warehouse, snapshot_id=old) == before
     assert "No partition" in compact().skipped
 
@@ -52,7 +52,7 @@ def test_small_files_become_one_and_no_row_changes(warehouse: Warehouse) -> None
 def test_files_are_rewritten_within_their_partition_and_from_any_schema(warehouse: Warehouse) -> None:
     fields = [{"id": 1, "name": "id", "type": "int", "required": False}, *_more_fields()]
     spec = {"spec-id": 0, "fields": [{"source-id": 2, "field-id": 1000, "name": "b", "transform": "identity"}]}
-    table = make_table(warehouse, fields=fields, **{"partition-spec": spec})
+    table = make_table(warehouse, fields=fields, partition_spec=spec)
     for number in range(3):
         _add(table, number, {"s": ["a", "b", None], "l": [[number], None, []]})
     with table.update_schema() as update:
@@ -100,7 +100,7 @@ def test_files_are_cut_at_the_target_size(warehouse: Warehouse, monkeypatch: pyt
 
 def meanwhile(monkeypatch: pytest.MonkeyPatch, work: Any) -> None:
     """Let somebody else do something once, after the files are rewritten and before the commit."""
-    real, left = compaction.rewrite, [work]
+    real, left = compaction_files.rewrite, [work]
 
     def rewrite(**options: Any) -> Any:
         new = real(**options)
@@ -108,7 +108,7 @@ def meanwhile(monkeypatch: pytest.MonkeyPatch, work: Any) -> None:
             left.pop()()
         return new
 
-    monkeypatch.setattr(compaction, "rewrite", rewrite)
+    monkeypatch.setattr("catalog.compaction.rewrite", rewrite)
 
 
 def test_an_append_that_comes_in_between_survives(warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -123,14 +123,14 @@ def test_an_append_that_comes_in_between_survives(warehouse: Warehouse, monkeypa
 
 def test_an_append_during_the_commit_survives(warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch) -> None:
     fill(warehouse)
-    real, left = compaction.commit_tables, [1, 2]
+    real, left = commits.commit_tables, [1, 2]
 
     def overtaken(**options: Any) -> Any:
         if left:
             append(warehouse, 100 + left.pop())
         return real(**options)
 
-    monkeypatch.setattr(compaction, "commit_tables", overtaken)
+    monkeypatch.setattr("catalog.compaction.commit_tables", overtaken)
 
     compact()
 

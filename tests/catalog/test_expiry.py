@@ -7,11 +7,11 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from catalog import commits, expiry
+from catalog import commits
 from catalog.callers import SYSTEM
 from catalog.compaction import compact_table
 from catalog.errors import CommitFailed
-from catalog.expiry import expire_snapshots
+from catalog.expiry import Expired, expire_snapshots
 from catalog.fsck import check_warehouse
 from catalog.models import Warehouse
 from catalog.registrations import register
@@ -32,7 +32,7 @@ from tests.catalog.lake import (
 NOW = timedelta(0)
 
 
-def expire(name: str = "t", **options: Any) -> expiry.Expired:
+def expire(name: str = "t", **options: Any) -> Expired:
     options = {"older_than": NOW, "keep": 1, "grace": NOW, **options}
     return expire_snapshots(relation=row_of(name), caller=SYSTEM, **options)
 
@@ -135,7 +135,7 @@ def test_a_tag_that_is_made_meanwhile_is_seen(warehouse: Warehouse, monkeypatch:
     make_table(warehouse)
     first = append(warehouse, 1)
     overwrite(warehouse, 2)
-    real, left = expiry.commit_tables, ["once"]
+    real, left = commits.commit_tables, ["once"]
 
     def overtaken(**options: Any) -> Any:
         if left:
@@ -143,7 +143,7 @@ def test_a_tag_that_is_made_meanwhile_is_seen(warehouse: Warehouse, monkeypatch:
             table_of(warehouse).manage_snapshots().create_tag(first, "v1").commit()
         return real(**options)
 
-    monkeypatch.setattr(expiry, "commit_tables", overtaken)
+    monkeypatch.setattr("catalog.expiry.commit_tables", overtaken)
 
     assert first not in expire().snapshots
     assert ids_of(warehouse, snapshot_id=first) == [1]
@@ -155,7 +155,7 @@ def test_a_rollback_that_comes_in_between_keeps_its_snapshot(
     make_table(warehouse)
     first = append(warehouse, 1)
     append(warehouse, 2)
-    real, left = expiry.commit_tables, ["once"]
+    real, left = commits.commit_tables, ["once"]
 
     def overtaken(**options: Any) -> Any:
         if left:
@@ -163,7 +163,7 @@ def test_a_rollback_that_comes_in_between_keeps_its_snapshot(
             commits.rollback(warehouse=warehouse, levels=["ns"], name="t", snapshot_id=first, caller=SYSTEM)
         return real(**options)
 
-    monkeypatch.setattr(expiry, "commit_tables", overtaken)
+    monkeypatch.setattr("catalog.expiry.commit_tables", overtaken)
     expire()
 
     assert ids_of(warehouse) == [1]
@@ -218,7 +218,7 @@ def test_a_table_that_never_rests_is_left_alone(warehouse: Warehouse, monkeypatc
     def overtaken(**options: Any) -> Any:
         raise CommitFailed("always")
 
-    monkeypatch.setattr(expiry, "commit_tables", overtaken)
+    monkeypatch.setattr("catalog.expiry.commit_tables", overtaken)
 
     with pytest.raises(CommitFailed, match="kept changing"):
         expire()

@@ -175,8 +175,8 @@ def test_records_that_have_served_are_pruned(warehouse: Warehouse) -> None:
     for days in (0, 2, 31):
         key = IdempotencyKey.objects.create(principal="p", key=str(days), request_sha256="", status=200)
         run = QueryRun.objects.create(sql="SELECT 1", status="done")
-        for one in (key, run):
-            type(one).objects.filter(pk=one.pk).update(created_at=now - timedelta(days=days))
+        IdempotencyKey.objects.filter(pk=key.pk).update(created_at=now - timedelta(days=days))
+        QueryRun.objects.filter(pk=run.pk).update(created_at=now - timedelta(days=days))
     for name in ("empty", "full"):
         namespaces.create_namespace(warehouse=warehouse, levels=[name], caller=SYSTEM)
     make_table(warehouse)

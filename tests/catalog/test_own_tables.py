@@ -191,7 +191,10 @@ def test_a_column_of_another_type_is_refused_and_nothing_is_left() -> None:
 def test_a_table_that_was_partitioned_anew_is_left_alone(warehouse: Warehouse) -> None:
     append_rows(table=NOTES, source=notes(1))
     spec = {"spec-id": 1, "fields": [{"source-id": 1, "field-id": 1000, "name": "id", "transform": "identity"}]}
-    updates = [{"action": "add-spec", "spec": spec}, {"action": "set-default-spec", "spec-id": -1}]
+    updates: list[dict[str, Any]] = [
+        {"action": "add-spec", "spec": spec},
+        {"action": "set-default-spec", "spec-id": -1},
+    ]
     commit_tables(warehouse=warehouse, changes=[TableChange(NAMESPACE, "notes", (), updates)], caller=SYSTEM)
 
     with pytest.raises(BadCatalogRequest, match="partitioned in another way"):

@@ -14,7 +14,7 @@ from pathlib import Path
 from tests.processes import ROOT
 
 DOCS = ROOT / "docs"
-PROGRAMS = (".venv/bin/", "PYTHONPATH=", "python ", "curl ", "make ", "git ", "head ", "export ", "sudo ")
+PROGRAMS = (".venv/bin/", "PYTHONPATH=", "python ", "curl ", "make ", "git ", "head ", "printf ", "export ", "sudo ")
 _FENCE = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
 _LINK = re.compile(r"\]\(([^)\s]+)\)")
 _HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)

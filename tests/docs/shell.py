@@ -19,8 +19,10 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import django
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.core.management import call_command
 from django.test import Client
+from django.test.client import BOUNDARY, MULTIPART_CONTENT, encode_multipart
 
 from tests.docs.pages import Step, prints
 from tests.processes import ROOT
@@ -89,16 +91,27 @@ class Shell:
         options = _curl_options(arguments)
         headers = dict(header.split(": ", 1) for header in options.header)
         url = urlsplit(options.url)
+        content_type = headers.pop("Content-Type", "application/x-www-form-urlencoded")
+        data = options.data
+        if options.form:
+            content_type = MULTIPART_CONTENT
+            data = encode_multipart(BOUNDARY, dict(self._field(*field.split("=", 1)) for field in options.form))
         answer = Client().generic(
-            options.method or ("GET" if options.data is None else "POST"),
+            options.method or ("GET" if data is None else "POST"),
             f"{url.path}?{url.query}",
-            options.data or "",
-            content_type=headers.pop("Content-Type", "application/x-www-form-urlencoded"),
+            data or "",
+            content_type=content_type,
             headers={"Host": url.netloc, **headers},
         )
         printed: str = answer.getvalue().decode()
         assert answer.status_code < 400, printed
         return printed
+
+    def _field(self, name: str, value: str) -> tuple[str, str | SimpleUploadedFile]:
+        if not value.startswith("@"):
+            return name, value
+        path = self.folder / value[1:]
+        return name, SimpleUploadedFile(path.name, path.read_bytes())
 
     def _bash(self, command: str, stdin: str = "") -> str:
         done = subprocess.run(
@@ -131,6 +144,7 @@ def _curl_options(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("-X", dest="method")
     parser.add_argument("-H", dest="header", action="append", default=[])
     parser.add_argument("-d", dest="data")
+    parser.add_argument("-F", dest="form", action="append", default=[])
     parser.add_argument("url")
     return parser.parse_args(arguments)
 
