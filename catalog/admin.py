@@ -64,7 +64,7 @@ class IsDropped(admin.SimpleListFilter):
 
 @admin.register(Relation)
 class RelationAdmin(RelationBase):
-    list_display = ("name", "namespace", "kind", "state", "rows", "size", "format", "last_commit")
+    list_display = ("table", "kind", "state", "rows", "size", "format", "last_commit")
     list_filter = (IsDropped, "kind", "format_version", "namespace__warehouse")
     list_select_related = ("namespace",)
     search_fields = ("name", "namespace__path", "uuid")
@@ -95,6 +95,10 @@ class RelationAdmin(RelationBase):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Relation]:
         return super().get_queryset(request).defer("metadata_text").order_by("namespace__path", "name", "pk")
+
+    @admin.display(ordering="name")
+    def table(self, relation: Relation) -> str:
+        return str(relation)
 
     @admin.display(ordering="row_count")
     def rows(self, relation: Relation) -> str:

@@ -128,10 +128,14 @@ def _planned(
         if isinstance(error.__cause__, ValueError):  # equality deletes
             return f"Its files cannot be planned here: {error.__cause__}. Compact it with an engine."
         raise
-    if any(task.delete_files for task in tasks):
-        return "Some of its rows are deleted by files of deletes: compact it with an engine."
-    groups = _groups(tasks, table.metadata.default_spec_id, target_bytes, min_files)
-    return groups or f"No partition of it has {min_files} small files."
+    # Files of deletes that belong to a file would have to go with it, and they may belong to others, too.
+    whole = [task for task in tasks if not task.delete_files]
+    groups = _groups(whole, table.metadata.default_spec_id, target_bytes, min_files)
+    if groups:
+        return groups
+    rest = len(tasks) - len(whole)
+    more = f" Beside them {rest} have deleted rows: those are for an engine to compact." if rest else ""
+    return f"No partition of it has {min_files} small files.{more}"
 
 
 def _table(relation: Relation, warehouse: Warehouse, caller: Caller, io: WarehouseIO | None = None) -> Table:

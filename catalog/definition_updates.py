@@ -18,12 +18,10 @@ from catalog.partitioning import (
     check_sequential,
     check_sources,
     numbered_fields,
-    order_key,
     read_order_fields,
     read_spec_fields,
-    spec_key,
 )
-from catalog.schemas import SchemaIndex, check_version, index_schema, same_schema, without_nulls
+from catalog.schemas import SchemaIndex, check_version, index_schema, without_nulls
 from catalog.table_metadata import format_version_property
 from catalog.table_parts import RESERVED_PROPERTIES, ROW_LINEAGE_VERSION, SUPPORTED_FORMAT_VERSION
 from catalog.table_state import TableState
@@ -73,16 +71,15 @@ def add_schema(state: TableState, update: Place) -> None:
     place = update.place("schema")
     index = index_schema(place.value, place.pointer)
     check_version(index, state.format_version, place.pointer)
-    for known_id, known in state.schemas.items():
-        if same_schema(known, place.value):
-            state.last_added["schemas"] = known_id
-            return
+    known_id = state.find("schemas", place.value)
+    if known_id is not None:
+        state.last_added["schemas"] = known_id
+        return
     schema_id = max((state.current_schema_id - 1, *state.schemas)) + 1 if state.schemas else state.current_schema_id
     schema: dict[str, Any] = {"type": "struct", **without_nulls(dict(place.value)), "schema-id": schema_id}
-    state.schemas[schema_id] = schema
-    state.last_added["schemas"] = schema_id
+    state.add("schemas", schema_id, schema)
     state.last_column_id = max(state.last_column_id, index.highest_id)
-    state.touched |= {"schemas", "last-column-id"}
+    state.touched.add("last-column-id")
 
 
 def set_current_schema(state: TableState, update: Place) -> None:
@@ -105,9 +102,8 @@ def remove_schemas(state: TableState, update: Place) -> None:
     if state.current_schema_id in gone:
         raise update.fault("schema-ids", "Cannot remove the current schema")
     for schema_id in gone & set(state.schemas):
-        del state.schemas[schema_id]
+        state.remove("schemas", schema_id)
         state.removed_schemas.add(schema_id)
-        state.touched.add("schemas")
 
 
 def _index_for(state: TableState, update: Place) -> list[SchemaIndex]:
@@ -135,23 +131,20 @@ def add_spec(state: TableState, update: Place) -> None:
     """Add a partition spec, or find it again; its own id does not count."""
     place = update.place("spec")
     fields = read_spec_fields(place.value, place.pointer)
-    key = spec_key({"fields": [one.value for one in fields]})
-    for known_id, known in state.specs.items():
-        if spec_key(known) == key:
-            state.last_added["specs"] = known_id
-            return
+    known_id = state.find("specs", {"fields": [one.value for one in fields]})
+    if known_id is not None:
+        state.last_added["specs"] = known_id
+        return
     check_names(fields, _bound(state, update, fields, "partition"))
-    known_specs = list(state.specs.values())
     is_v1 = state.format_version == 1
-    numbered = numbered_fields(fields, known_specs, state.last_partition_id, is_sequential=is_v1)
+    numbered = numbered_fields(fields, state.partition_ids(), state.last_partition_id, is_sequential=is_v1)
     if is_v1:
         check_sequential(numbered, place.pointer)
     spec_id = max(state.specs, default=-1) + 1
-    state.specs[spec_id] = {**without_nulls(dict(place.value)), "spec-id": spec_id, "fields": numbered}
-    state.last_added["specs"] = spec_id
+    state.add("specs", spec_id, {**without_nulls(dict(place.value)), "spec-id": spec_id, "fields": numbered})
     highest = max((one["field-id"] for one in numbered), default=FIRST_PARTITION_ID - 1)
     state.last_partition_id = max(state.last_partition_id, highest)
-    state.touched |= {"partition-specs", "last-partition-id"}
+    state.touched.add("last-partition-id")
 
 
 def set_default_spec(state: TableState, update: Place) -> None:
@@ -174,8 +167,7 @@ def remove_partition_specs(state: TableState, update: Place) -> None:
     if state.default_spec_id in gone:
         raise update.fault("spec-ids", "Cannot remove the default partition spec")
     for spec_id in gone & set(state.specs):
-        del state.specs[spec_id]
-        state.touched.add("partition-specs")
+        state.remove("specs", spec_id)
 
 
 def add_sort_order(state: TableState, update: Place) -> None:
@@ -188,16 +180,13 @@ def add_sort_order(state: TableState, update: Place) -> None:
             state.touched.add("sort-orders")
         state.last_added["orders"] = 0
         return
-    key = order_key({"fields": [one.value for one in fields]})
-    for known_id, known in state.orders.items():
-        if order_key(known) == key:
-            state.last_added["orders"] = known_id
-            return
+    known_id = state.find("orders", {"fields": [one.value for one in fields]})
+    if known_id is not None:
+        state.last_added["orders"] = known_id
+        return
     _bound(state, update, fields, "sort")
     order_id = max(state.orders, default=0) + 1
-    state.orders[order_id] = {**without_nulls(dict(place.value)), "order-id": order_id}
-    state.last_added["orders"] = order_id
-    state.touched.add("sort-orders")
+    state.add("orders", order_id, {**without_nulls(dict(place.value)), "order-id": order_id})
 
 
 def set_default_sort_order(state: TableState, update: Place) -> None:

@@ -15,11 +15,11 @@ import orjson
 from catalog.callers import Caller
 from catalog.commits import TableChange, commit_tables
 from catalog.errors import CommitFailed
-from catalog.models import Relation
-from catalog.reachability import files_of, place_of
+from catalog.models import Relation, Warehouse
+from catalog.reachability import files_of
 from catalog.relation_writes import TABLE
 from catalog.relations import find_table, now_ms
-from catalog.removals import GRACE, Removal, remove_unneeded, within
+from catalog.removals import GRACE, Candidates, Removal, remove_unneeded, within
 from catalog.retention import COLLECTION_PROPERTY, Expiry, is_collectable, what_expires
 from lakehouse_site.errors import LakehouseError
 
@@ -45,50 +45,84 @@ class Expired:
     removal: Removal = field(default_factory=Removal)
 
 
-def expire_snapshots(
+@dataclass(frozen=True, slots=True)
+class _Done:
+    """A table's part of a run: the row as it stood, what it would be, and which files may have lost their use."""
+
+    expired: Expired
+    relation: Relation | None = None
+    kept_text: str = ""
+    places: set[str] = field(default_factory=set)
+
+
+def expire_tables(
     *,
-    relation: Relation,
+    relations: Sequence[Relation],
     older_than: timedelta | None = None,
     keep: int | None = None,
     grace: timedelta = GRACE,
     is_dry_run: bool = False,
     caller: Caller,
-) -> Expired:
-    """Remove the snapshots, branches and tags of a table that may go, and then the files that only they needed.
+) -> tuple[list[Expired], list[str]]:
+    """Remove the snapshots, branches and tags of tables that may go, and then the files that only they needed.
 
     Parameters
     ----------
+    relations
+        Of one warehouse. One that fails keeps no other.
     older_than, keep
         As `retention.what_expires` takes them; None: the table's own rules.
     grace
         Files changed within this time stay.
 
-    Raises
-    ------
-    CommitFailed
-        The table kept changing. Nothing was removed.
-    NotGranted, NoSuchTable
-        Nothing was removed.
+    Returns
+    -------
+    list of Expired, list of str
+        What was done; a line for each table that failed, which is as it was.
     """
     age_ms = None if older_than is None else int(older_than.total_seconds() * 1000)
-    place = {"warehouse": relation.namespace.warehouse, "levels": relation.namespace.levels, "name": relation.name}
+    done: list[_Done] = []
+    failures: list[str] = []
+    for relation in relations:
+        try:
+            done.append(_expire(relation, age_ms, keep, is_dry_run, caller))
+        except LakehouseError as error:
+            failures.append(f"{relation}: {error.detail}")
+    changed = [one for one in done if one.relation is not None]
+    if changed:
+        removals = remove_unneeded(
+            warehouse=relations[0].namespace.warehouse,
+            candidates=[Candidates(one.relation.location, one.places) for one in changed if one.relation is not None],
+            grace=grace,
+            is_dry_run=is_dry_run,
+            as_if={one.relation.pk: one.kept_text for one in changed if one.relation is not None and is_dry_run},
+        )
+        for one, removal in zip(changed, removals, strict=True):
+            one.expired.removal.take(removal)
+    return [one.expired for one in done], failures
+
+
+def _expire(relation: Relation, age_ms: int | None, keep: int | None, is_dry_run: bool, caller: Caller) -> _Done:
+    warehouse, levels = relation.namespace.warehouse, relation.namespace.levels
     for _ in range(MAX_ATTEMPTS):
-        standing = find_table(**place, caller=caller)
+        standing = find_table(warehouse=warehouse, levels=levels, name=relation.name, caller=caller)
         metadata = orjson.loads(standing.metadata_text)
         if not is_collectable(metadata):
-            return Expired(str(standing), skipped=f"Its property {COLLECTION_PROPERTY} is false.")
+            return _Done(Expired(str(standing), skipped=f"Its property {COLLECTION_PROPERTY} is false."))
         expiry = what_expires(metadata, now_ms=now_ms(), max_age_ms=age_ms, min_kept=keep)
         try:
             if not is_dry_run:
                 _commit(standing, expiry, caller)
         except CommitFailed:
             continue
-        return Expired(
-            str(standing),
-            expiry.snapshot_ids,
-            expiry.refs,
-            removal=_remove_files(standing, metadata, expiry, grace=grace, is_dry_run=is_dry_run),
-        )
+        result = Expired(str(standing), expiry.snapshot_ids, expiry.refs)
+        try:
+            lost = [one.location for one in files_of(warehouse, metadata, snapshot_ids=set(expiry.snapshot_ids))]
+        except LakehouseError as error:
+            result.removal.errors.append(f"No file was deleted, as it is not known what it needed: {error.detail}")
+            return _Done(result)
+        places = within(warehouse, standing.location, [*lost, *_old_metadata_files(standing)])
+        return _Done(result, standing, orjson.dumps(_without(metadata, expiry)).decode(), places)
     raise CommitFailed(f"{relation} kept changing while {MAX_ATTEMPTS} attempts were made. Try again.")
 
 
@@ -104,32 +138,12 @@ def _commit(standing: Relation, expiry: Expiry, caller: Caller) -> None:
     commit_tables(warehouse=standing.namespace.warehouse, changes=[change], caller=caller, action="expire")
 
 
-def _remove_files(
-    relation: Relation, metadata: Mapping[str, Any], expiry: Expiry, *, grace: timedelta, is_dry_run: bool
-) -> Removal:
-    warehouse = relation.namespace.warehouse
+def _without(metadata: Mapping[str, Any], expiry: Expiry) -> dict[str, Any]:
+    """Return what the files are that metadata would still lead to."""
     gone = set(expiry.snapshot_ids)
-    kept = {**metadata, "snapshots": [one for one in metadata.get("snapshots") or () if one["snapshot-id"] not in gone]}
-    for name in ("statistics", "partition-statistics"):
-        kept[name] = [one for one in metadata.get(name) or () if one.get("snapshot-id") not in gone]
-    try:
-        lost = [one.location for one in files_of(warehouse, metadata, snapshot_ids=gone)]
-        places = within(warehouse, relation.location, [*lost, *_old_metadata_files(relation)])
-        if places:
-            needed = {place_of(warehouse, one.location) for one in files_of(warehouse, kept)}
-            places -= needed | {place_of(warehouse, relation.metadata_location)}
-    except LakehouseError as error:
-        detail = f"No file was deleted, as it is not known what the table needs: {error.detail}"
-        return Removal(errors=[detail])
-    return remove_unneeded(
-        warehouse=warehouse,
-        folder=relation.location,
-        places=places,
-        grace=grace,
-        is_dry_run=is_dry_run,
-        # It has been asked already; and if somebody has committed since, again.
-        spared=relation.pk if is_dry_run else None,
-    )
+    names = ("snapshots", "statistics", "partition-statistics")
+    kept = {name: [one for one in metadata.get(name) or () if one.get("snapshot-id") not in gone] for name in names}
+    return {**metadata, **kept}
 
 
 def _old_metadata_files(relation: Relation) -> list[str]:
@@ -138,7 +152,9 @@ def _old_metadata_files(relation: Relation) -> list[str]:
     return list(earlier.values_list("metadata_location", flat=True).distinct())
 
 
-def tables_to_expire(*, names: Sequence[tuple[Sequence[str], str]], warehouse: Any, caller: Caller) -> list[Relation]:
+def find_tables(
+    *, names: Sequence[tuple[tuple[str, ...], str]], warehouse: Warehouse, caller: Caller
+) -> list[Relation]:
     """Return the named tables, or all of a warehouse.
 
     Raises
@@ -147,6 +163,9 @@ def tables_to_expire(*, names: Sequence[tuple[Sequence[str], str]], warehouse: A
         One of them is not there; the caller may not read it.
     """
     if names:
-        return [find_table(warehouse=warehouse, levels=levels, name=name, caller=caller) for levels, name in names]
+        return [
+            find_table(warehouse=warehouse, levels=levels, name=name, caller=caller)
+            for levels, name in dict.fromkeys(names)
+        ]
     rows = Relation.objects.filter(namespace__warehouse=warehouse, kind=TABLE, deleted_at=None)
     return list(rows.select_related("namespace__warehouse").defer("metadata_text").order_by("namespace__path", "name"))

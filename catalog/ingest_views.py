@@ -75,7 +75,7 @@ class IngestView(DataView):
         return Response(asdict(result), status=200 if wanted.is_dry_run else 201)
 
 
-def _on_disk(upload: UploadedFile, folder: Path) -> Path:
+def _on_disk(upload: UploadedFile[Any], folder: Path) -> Path:
     """Return where a form's file lies; one that was small enough for memory is written into `folder`."""
     if isinstance(upload, TemporaryUploadedFile):
         return Path(upload.temporary_file_path())

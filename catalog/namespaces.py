@@ -49,6 +49,11 @@ def find_namespace(*, warehouse: Warehouse, levels: Sequence[str], caller: Calle
     return found
 
 
+def is_there(*, warehouse: Warehouse, levels: Sequence[str]) -> bool:
+    """Return whether there is a namespace. Grants are not asked."""
+    return living(warehouse).filter(path=path_of(levels)).exists()
+
+
 def list_namespaces(
     *, warehouse: Warehouse, parent: Sequence[str] = (), after: str = "", limit: int | None = None,
     caller: Caller = SYSTEM,

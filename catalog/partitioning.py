@@ -8,7 +8,7 @@ Apache Iceberg table specification, "Partitioning", "Partition Transforms" and "
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from typing import Any, Final
 
 from catalog.errors import BadCatalogRequest
@@ -150,23 +150,28 @@ def check_names(fields: Sequence[Place], index: SchemaIndex) -> None:
             raise one.fault("name", f"Cannot create identity partition sourced from different field in schema: {name}")
 
 
-def spec_key(spec: Mapping[str, Any]) -> list[tuple[object, ...]]:
+def spec_key(spec: Mapping[str, Any]) -> tuple[Hashable, ...]:
     """Return what makes two specs the same: columns, transforms and names; ids do not count."""
-    return [(*_source_key(one), one["name"]) for one in spec["fields"]]
+    return tuple((*_source_key(one), one["name"]) for one in spec["fields"])
 
 
-def order_key(order: Mapping[str, Any]) -> list[tuple[object, ...]]:
+def order_key(order: Mapping[str, Any]) -> tuple[Hashable, ...]:
     """Return what makes two sort orders the same: columns, transforms and directions; ids do not count."""
-    return [(*_source_key(one), one["direction"].lower(), one["null-order"].lower()) for one in order["fields"]]
+    return tuple((*_source_key(one), one["direction"].lower(), one["null-order"].lower()) for one in order["fields"])
 
 
-def _source_key(field: Mapping[str, Any]) -> tuple[object, ...]:
+def _source_key(field: Mapping[str, Any]) -> tuple[Hashable, ...]:
     sources = field.get("source-ids") if field.get("source-id") is None else [field["source-id"]]
     return (tuple(sources or ()), field["transform"].lower())
 
 
+def partition_ids(spec: Mapping[str, Any]) -> dict[Hashable, int]:
+    """Return the id of each field of a spec by its column and transform."""
+    return {_source_key(one): one["field-id"] for one in spec["fields"]}
+
+
 def numbered_fields(
-    fields: Sequence[Place], known: Sequence[Mapping[str, Any]], last_id: int, *, is_sequential: bool
+    fields: Sequence[Place], known: Mapping[Hashable, int], last_id: int, *, is_sequential: bool
 ) -> list[dict[str, Any]]:
     """Return the JSON of a spec's fields, each with an id.
 
@@ -175,13 +180,12 @@ def numbered_fields(
     fields
         From `read_spec_fields`.
     known
-        The specs of the table. A field without an id takes that of the same column and transform.
+        `partition_ids` of the table's specs. A field without an id takes that of the same column and transform.
     last_id
         The highest id ever given.
     is_sequential
         As in v1, where ids count from 1000 in every spec.
     """
-    ids = {_source_key(one): one["field-id"] for spec in known for one in spec["fields"]}
     taken = {one.value["field-id"] for one in fields if one.has("field-id")}
     numbered = []
     for i, one in enumerate(fields):
@@ -189,7 +193,7 @@ def numbered_fields(
         if field_id is None and is_sequential:
             field_id = FIRST_PARTITION_ID + i
         elif field_id is None:
-            field_id = ids.get(_source_key(one.value))
+            field_id = known.get(_source_key(one.value))
             if field_id is None or field_id in taken:
                 last_id = field_id = max(last_id, *taken, 0) + 1
         taken.add(field_id)

@@ -15,7 +15,7 @@ from catalog.errors import NoSuchTable
 from catalog.models import IdempotencyKey, Namespace, QueryRun, Relation, Warehouse
 from catalog.reachability import files_of
 from catalog.recorded import LIFETIME
-from catalog.removals import Removal, remove_unneeded, within
+from catalog.removals import Candidates, Removal, remove_unneeded, within
 from lakehouse_site.errors import LakehouseError
 from vectors.transactions import run_write
 
@@ -110,10 +110,9 @@ def _remove_files(relation: Relation, locations: list[str], *, is_dry_run: bool)
     # What a damaged table still names goes with it; the rest of its folder is for `orphans`.
     reached = files_of(warehouse, orjson.loads(relation.metadata_text), on_fault=lambda error, _: faults.append(error))
     wanted = [relation.metadata_location, *locations, *(one.location for one in reached)]
-    removal = remove_unneeded(
+    (removal,) = remove_unneeded(
         warehouse=warehouse,
-        folder=relation.location,
-        places=within(warehouse, relation.location, wanted),
+        candidates=[Candidates(relation.location, within(warehouse, relation.location, wanted))],
         grace=timedelta(0),
         is_dry_run=is_dry_run,
         spared=relation.pk,

@@ -162,12 +162,21 @@ def discard_needed(
                 continue
 
 
-def all_relations(warehouse: Warehouse, *, other_than: int | None = None) -> Iterator[Relation]:
-    """Yield every table and view that somebody may still read or undrop, as it stands now."""
+def all_relations(
+    warehouse: Warehouse, *, other_than: int | None = None, as_if: Mapping[int, str] | None = None
+) -> Iterator[Relation]:
+    """Yield every table and view that somebody may still read or undrop, as it stands now.
+
+    Parameters
+    ----------
+    as_if
+        Metadata to put into some of them, by their id.
+    """
     rows = Relation.objects.filter(namespace__warehouse=warehouse).order_by("pk")
     for pk in list(rows.values_list("pk", flat=True)):
         if pk == other_than:
             continue
         found = Relation.objects.select_related("namespace__warehouse").filter(pk=pk).first()
         if found is not None:
+            found.metadata_text = (as_if or {}).get(pk, found.metadata_text)
             yield found

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
@@ -40,7 +40,7 @@ class Removal:
     locations
         The first of them.
     young
-        How many stay because they are younger than the grace period; a later run takes them.
+        How many stay because they are younger than the grace period; `orphans` takes them when they are older.
     errors
         A line for each that could not be deleted, and why nothing was.
     """
@@ -50,6 +50,14 @@ class Removal:
     young: int = 0
     locations: list[str] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
+
+    def take(self, other: Removal) -> None:
+        """Add what was done elsewhere."""
+        self.files += other.files
+        self.size_bytes += other.size_bytes
+        self.young += other.young
+        self.locations += other.locations
+        self.errors += other.errors
 
 
 def within(warehouse: Warehouse, folder: str, locations: Iterable[str]) -> set[str]:
@@ -66,45 +74,68 @@ def within(warehouse: Warehouse, folder: str, locations: Iterable[str]) -> set[s
     return found
 
 
+@dataclass(frozen=True, slots=True)
+class Candidates:
+    """Files of one table's folder that may have lost their use: places as `within` returns them."""
+
+    folder: str
+    places: set[str]
+
+
 def remove_unneeded(
     *,
     warehouse: Warehouse,
-    folder: str,
-    places: set[str],
+    candidates: Sequence[Candidates],
     grace: timedelta,
     is_dry_run: bool,
     spared: int | None = None,
-) -> Removal:
-    """Delete files of one table's folder that no table or view needs.
+    as_if: Mapping[int, str] | None = None,
+) -> list[Removal]:
+    """Delete those of the files that no table or view needs; return what was done for each of `candidates`.
+
+    All tables are looked at once, however many candidates there are.
 
     Parameters
     ----------
-    places
-        The files in question (`within`).
     grace
         Files changed within this time stay.
     spared
-        A table whose own needs have been taken out already: a dry run asks for what it would need then.
+        A table whose own needs do not count.
+    as_if
+        The metadata that tables would have, by their id: what a dry run goes by.
     """
-    removal = Removal()
-    if not places:
-        return removal
-    now = timezone.now()
+    removals = [Removal() for _ in candidates]
     files: dict[str, StoredFile] = {}
-    for location, size, modified in list_files(warehouse, folder):
-        place = place_of(warehouse, location)
-        if place in places:
-            if now - modified < grace:
-                removal.young += 1
-            else:
-                files[place] = StoredFile(location, size, modified)
+    for one, removal in zip(candidates, removals, strict=True):
+        files |= _old_enough(warehouse, one, removal, grace)
     try:
-        discard_needed(warehouse, files, all_relations(warehouse, other_than=spared))
+        discard_needed(warehouse, files, all_relations(warehouse, other_than=spared, as_if=as_if))
     except LakehouseError as error:
-        removal.errors.append(f"No file was deleted, as it is not known what all tables need: {error.detail}")
-        return removal
-    delete_all(warehouse, files.values(), removal, is_dry_run=is_dry_run)
-    return removal
+        for removal in removals[:1]:
+            removal.errors.append(f"No file was deleted, as it is not known what all tables need: {error.detail}")
+        return removals
+    for one, removal in zip(candidates, removals, strict=True):
+        own = [files[place] for place in one.places if place in files]
+        delete_all(warehouse, own, removal, is_dry_run=is_dry_run)
+    return removals
+
+
+def _old_enough(
+    warehouse: Warehouse, candidates: Candidates, removal: Removal, grace: timedelta
+) -> dict[str, StoredFile]:
+    now = timezone.now()
+    found: dict[str, StoredFile] = {}
+    if not candidates.places:
+        return found
+    for location, size, modified in list_files(warehouse, candidates.folder):
+        place = place_of(warehouse, location)
+        if place not in candidates.places:
+            continue
+        if now - modified < grace:
+            removal.young += 1
+        else:
+            found[place] = StoredFile(location, size, modified)
+    return found
 
 
 def delete_all(warehouse: Warehouse, files: Iterable[StoredFile], removal: Removal, *, is_dry_run: bool) -> None:

@@ -7,10 +7,13 @@ Apache Iceberg table specification, "Schemas and Data Types", and Appendix C for
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
+
+import orjson
 
 from catalog.errors import BadCatalogRequest
 from catalog.json_places import Place
@@ -193,12 +196,10 @@ def check_version(index: SchemaIndex, format_version: int, pointer: str) -> None
         raise BadCatalogRequest(f"Invalid schema for v{format_version}:\n- {listed}", pointer=pointer)
 
 
-def same_schema(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
-    """Return whether two schemas have the same fields and identifier fields; their own ids do not count."""
-    if len(one["fields"]) != len(other["fields"]):
-        return False
-    ids, other_ids = (set(schema.get("identifier-field-ids") or ()) for schema in (one, other))
-    return ids == other_ids and without_nulls(one["fields"]) == without_nulls(other["fields"])
+def schema_key(schema: Mapping[str, Any]) -> bytes:
+    """Return what makes two schemas the same: a digest of fields and identifier fields; their own ids do not count."""
+    content = [sorted(set(schema.get("identifier-field-ids") or ())), without_nulls(schema["fields"])]
+    return hashlib.sha256(orjson.dumps(content, option=orjson.OPT_SORT_KEYS)).digest()
 
 
 def without_nulls(value: Any) -> Any:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Callable, Hashable, Mapping
 from typing import Any, Final
 
 from catalog.errors import BadCatalogRequest
 from catalog.json_places import Place
-from catalog.partitioning import UNSORTED, check_sources
-from catalog.schemas import SchemaIndex, index_schema
+from catalog.partitioning import UNSORTED, check_sources, order_key, partition_ids, spec_key
+from catalog.schemas import SchemaIndex, index_schema, schema_key
 from catalog.table_parts import (
     MAIN,
     NO_SNAPSHOT,
@@ -24,6 +24,7 @@ from catalog.table_parts import (
 )
 
 UPDATES: Final = "/updates"
+_LISTS: Final = {"schemas": "schemas", "specs": "partition-specs", "orders": "sort-orders"}
 
 
 class TableState:
@@ -68,6 +69,8 @@ class TableState:
         self.last_added: dict[str, int] = {}
         self.removed_schemas: set[int] = set()
         self._indexes: dict[int, SchemaIndex] = {}
+        self._keys: dict[str, dict[Hashable, int]] = {}
+        self._partition_ids: dict[Hashable, int] | None = None
 
     def _take_snapshots(self, metadata: Mapping[str, Any]) -> None:
         self.snapshots = {one["snapshot-id"]: one for one in metadata.get("snapshots") or ()}
@@ -88,6 +91,47 @@ class TableState:
         if schema_id not in self._indexes:
             self._indexes[schema_id] = index_schema(self.schemas[schema_id], pointer)
         return self._indexes[schema_id]
+
+    def find(self, kind: str, content: Mapping[str, Any]) -> int | None:
+        """Return the id of a schema, spec or order that says the same; None if there is none.
+
+        All that the table has are read once for the commit, not for each update.
+        """
+        known, key_of = self._definitions(kind)
+        if kind not in self._keys:
+            self._keys[kind] = {key_of(one): found for found, one in reversed(known.items())}
+        return self._keys[kind].get(key_of(content))
+
+    def add(self, kind: str, number: int, content: dict[str, Any]) -> None:
+        """Add a schema, spec or order that `find` has not found."""
+        known, key_of = self._definitions(kind)
+        known[number] = content
+        self.last_added[kind] = number
+        self.touched.add(_LISTS[kind])
+        self._keys[kind][key_of(content)] = number
+        if kind == "specs":
+            self.partition_ids().update(partition_ids(content))
+
+    def remove(self, kind: str, number: int) -> None:
+        """Forget a schema or a spec."""
+        known, key_of = self._definitions(kind)
+        key, keys = key_of(known.pop(number)), self._keys.get(kind, {})
+        if keys.get(key) == number:
+            del keys[key]
+        self.touched.add(_LISTS[kind])
+
+    def partition_ids(self) -> dict[Hashable, int]:
+        """Return the ids of all partition fields, also of specs removed in this commit, by column and transform."""
+        if self._partition_ids is None:
+            self._partition_ids = {}
+            for spec in self.specs.values():
+                self._partition_ids.update(partition_ids(spec))
+        return self._partition_ids
+
+    def _definitions(self, kind: str) -> tuple[dict[int, dict[str, Any]], Callable[[Mapping[str, Any]], Hashable]]:
+        if kind == "schemas":
+            return self.schemas, schema_key
+        return (self.specs, spec_key) if kind == "specs" else (self.orders, order_key)
 
     def ref_names(self, snapshot_id: int) -> set[str]:
         """Return the branches and tags at a snapshot."""

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from catalog.errors import BadCatalogRequest
 from catalog.json_places import INT32_MAX, Place
-from catalog.schemas import index_schema, same_schema, without_nulls
+from catalog.schemas import index_schema, schema_key, without_nulls
 
 LAST_ADDED: Final = -1
 KEPT_VERSIONS: Final = "version.history.num-entries"
@@ -71,18 +71,20 @@ class ViewState:
         self.log: list[dict[str, Any]] = list(metadata.get("version-log") or ())
         self.added: set[int] = set()
         self.last_schema_id: int | None = None
+        self._schema_ids: dict[bytes, int] | None = None
         self.last_version_id: int | None = None
 
     def add_schema(self, place: Place) -> None:
         """Add a schema, or find it again; its own id does not count."""
         index_schema(place.value, place.pointer)
-        for known_id, known in self.schemas.items():
-            if same_schema(known, place.value):
-                self.last_schema_id = known_id
-                return
-        schema_id = max(self.schemas, default=-1) + 1
-        self.schemas[schema_id] = {"type": "struct", **without_nulls(dict(place.value)), "schema-id": schema_id}
-        self.last_schema_id = schema_id
+        if self._schema_ids is None:  # all are read once for the commit, not for each update
+            self._schema_ids = {schema_key(one): known for known, one in reversed(self.schemas.items())}
+        key = schema_key(place.value)
+        if key not in self._schema_ids:
+            schema_id = max(self.schemas, default=-1) + 1
+            self.schemas[schema_id] = {"type": "struct", **without_nulls(dict(place.value)), "schema-id": schema_id}
+            self._schema_ids[key] = schema_id
+        self.last_schema_id = self._schema_ids[key]
 
     def add_version(self, version: dict[str, Any], pointer: str) -> None:
         """Add a version from `read_version`, or find it again; another id is given if its own is taken."""

@@ -27,7 +27,7 @@ def limit_process(*, memory_mb: int, cpu_seconds: int, may_write_files: bool) ->
     cpu_seconds
         Of all threads together. The system ends the process one second after it, whatever it does.
     may_write_files
-        False: writing a single byte into a file ends the process; pipes are not files.
+        False: not a single byte can be written into a file (EFBIG); pipes are not files.
     """
     mapped = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
     _limit(resource.RLIMIT_AS, mapped + (memory_mb + ROOM_MB) * _MEBIBYTE)

@@ -1,4 +1,4 @@
-"""One client that commits: `python -m benchmarks.catalog.client CONFIG`; it starts when a line with seconds comes in."""
+"""A client that commits: `python -m benchmarks.catalog.client CONFIG`; it starts when a line with seconds comes in."""
 
 from __future__ import annotations
 

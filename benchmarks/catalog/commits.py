@@ -108,6 +108,7 @@ def growing(bench: Bench, results: Results, sizes: tuple[int, ...], commits: int
             committer = Committer(bench.port, table, bench.lists[1:])
             commit_for(committer, kind, 60, 2)
             took = commit_for(committer, kind, 60, commits)
+            committer.close()
             medians.add(f"{bench.database}, {kind}", f"{size:,}", statistics.median(took) * 1_000)
 
 
@@ -119,7 +120,7 @@ def loading(bench: Bench, results: Results, sizes: tuple[int, ...], calls: int) 
         table = f"loaded_{new_id()}"
         make_table(bench.port, table, snapshots=size, manifest_list=bench.lists[0])
         path = f"{PREFIX}/{table}"
-        tag = httpx.get(f"{bench.server.url}{path}").headers["ETag"]
+        tag = httpx.get(f"{bench.url}{path}").headers["ETag"]
         plain = message("GET", path)
         ways = {
             "all snapshots": plain,

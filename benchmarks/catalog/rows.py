@@ -33,6 +33,16 @@ TIMEOUT: Final = 600.0
 WORKER: Final = {"worker": "catalog.ingest_worker"}
 
 
+def warm_up(bench: Bench) -> None:
+    """Have the server ingest and read once: the first time it imports pyiceberg, a second once in its life."""
+    small = bench.folder / "small.csv"
+    small.write_text("id,region\n1,north\n")
+    table = f"warm_{new_id()}"
+    _post(bench, small, table)
+    with httpx.Client(base_url=bench.url, timeout=TIMEOUT) as client:
+        _asked(client, QUERIES["count"].format(table=f"{NAMESPACE}.{table}"))
+
+
 def ingesting(bench: Bench, results: Results, source: Path, rows: int) -> str:
     """Measure each way once; return the name of a table that holds the rows."""
     rates = results.table(Table("ingest", f"a CSV of {rows:,} rows and 6 columns becomes Parquet", "rows/s"))
@@ -40,7 +50,7 @@ def ingesting(bench: Bench, results: Results, source: Path, rows: int) -> str:
         Table("ingest-ratio", "the same, its time as a multiple of plain DuckDB's", "×", more_is_better=False)
     )
     memory = results.table(Table("ingest-memory", "the most memory meanwhile", "MiB", more_is_better=False))
-    alone, fresh, plain_peak = _plain_copy(source, bench.folder)
+    alone, fresh, plain_peak = plain_copy(source, bench.folder)
     memory.add(FRESH, "worker", plain_peak)
     took = {COPY_ALONE: alone, FRESH: fresh}
     table = f"orders_{new_id()}"
@@ -49,7 +59,7 @@ def ingesting(bench: Bench, results: Results, source: Path, rows: int) -> str:
     }  # fmt: skip
     for way, take in ways.items():
         if way == POSTED:
-            with peak_memory(bench.server.pid, **WORKER, server="serve") as found:
+            with peak_memory(bench.pid, **WORKER, server="serve") as found:
                 took[way] = _seconds(take, rows)
             memory.add(way, "worker", found.peaks["worker"])
             memory.add(way, "server", found.peaks["server"])
@@ -74,7 +84,7 @@ def _seconds(take: Callable[[], int], rows: int) -> float:
 def _post(bench: Bench, source: Path, table: str) -> int:
     with source.open("rb") as file:
         answer = httpx.post(
-            f"{bench.server.url}/v1/catalog/ingest", data={"table": f"{NAMESPACE}.{table}"},
+            f"{bench.url}/v1/catalog/ingest", data={"table": f"{NAMESPACE}.{table}"},
             files={"file": (source.name, file)}, timeout=TIMEOUT,
         )  # fmt: skip
     if answer.status_code != 201:
@@ -85,14 +95,15 @@ def _post(bench: Bench, source: Path, table: str) -> int:
 def _command(bench: Bench, source: Path, table: str) -> int:
     command = [sys.executable, str(ROOT / "manage.py"), "lake_ingest", str(source), f"{NAMESPACE}.{table}", "--json"]
     done = subprocess.run(
-        command, cwd=ROOT, env=bench.server.environment, capture_output=True, text=True, timeout=TIMEOUT, check=False
+        command, cwd=ROOT, env=bench.environment, capture_output=True, text=True, timeout=TIMEOUT, check=False
     )
     if done.returncode != 0:
         raise RuntimeError(done.stderr[-500:])
     return int(json.loads(done.stdout)["rows"])
 
 
-def _plain_copy(source: Path, folder: Path) -> tuple[float, float, float]:
+def plain_copy(source: Path, folder: Path) -> tuple[float, float, float]:
+    """Return the seconds of plain DuckDB's COPY, those of its whole process, and its peak of memory in MiB."""
     command = [sys.executable, "-m", "benchmarks.catalog.plain", "copy", str(source), str(folder / f"plain-{new_id()}")]
     started = time.perf_counter()
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=TIMEOUT, check=True)
@@ -106,9 +117,9 @@ def querying(bench: Bench, results: Results, table: str, calls: int) -> None:
     times = results.table(
         Table("queries", "a query over that table, all of its answer read", "ms", more_is_better=False)
     )
-    detail = httpx.get(f"{bench.server.url}/iceberg/v1/namespaces/{NAMESPACE}/tables/{table}").json()
+    detail = httpx.get(f"{bench.url}/iceberg/v1/namespaces/{NAMESPACE}/tables/{table}").json()
     files = detail["metadata"]["location"].removeprefix("file://") + "/data/*.parquet"
-    with httpx.Client(base_url=bench.server.url, timeout=TIMEOUT) as client:
+    with httpx.Client(base_url=bench.url, timeout=TIMEOUT) as client:
         for name, sql in QUERIES.items():
             asked = sql.format(table=f"{NAMESPACE}.{table}")
             ours = [_asked(client, asked) for _ in range(calls)]

@@ -31,18 +31,24 @@ class Bench:
 
     Attributes
     ----------
+    environment
+        Of the server's process; commands that run in it work on the same data.
+    folder
+        For what is written beside the server's data.
     lists
         Locations of manifest lists, one for each snapshot that is going to be added.
     """
 
     database: str
-    server: OwnServer
+    port: int
+    pid: int
+    environment: dict[str, str]
     folder: Path
-    lists: list[str] = field(default_factory=list)
+    lists: list[str]
 
     @property
-    def port(self) -> int:
-        return self.server.port
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
 
 
 def start(database: str, folder: Path, stack: ExitStack) -> Bench:
@@ -58,10 +64,9 @@ def start(database: str, folder: Path, stack: ExitStack) -> Bench:
     server = OwnServer(folder, extra)
     stack.callback(server.stop)
     server.migrate()
-    server.start()
-    make_namespace(server.port)
-    storage = folder / "objects" / "warehouse"
-    return Bench(database, server, folder, write_manifest_lists(storage / "prepared", MANIFEST_LISTS))
+    make_namespace(server.start())
+    lists = write_manifest_lists(folder / "objects" / "warehouse" / "prepared", MANIFEST_LISTS)
+    return Bench(database, server.port, server.pid, server.environment, folder, lists)
 
 
 def _postgres(stack: ExitStack) -> str:

@@ -25,7 +25,9 @@ PREFIX: Final = f"/iceberg/v1/namespaces/{NAMESPACE}/tables"
 
 
 def make_namespace(port: int) -> None:
-    Connection(port).call("POST", "/iceberg/v1/namespaces", {"namespace": [NAMESPACE], "properties": {}})
+    connection = Connection(port)
+    connection.call("POST", "/iceberg/v1/namespaces", {"namespace": [NAMESPACE], "properties": {}})
+    connection.close()
 
 
 def make_table(port: int, name: str, *, snapshots: int = 0, manifest_list: str = "") -> None:
@@ -76,6 +78,9 @@ class Committer:
         self._lists = cycle(manifest_lists)
         self._done = 0
         self.load()
+
+    def close(self) -> None:
+        self._connection.close()
 
     def load(self) -> None:
         """Learn where the table stands."""

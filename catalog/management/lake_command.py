@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 from django.core.management.base import CommandError, CommandParser
 
 from catalog.callers import SYSTEM
-from catalog.expiry import tables_to_expire
+from catalog.expiry import find_tables
 from catalog.ingest_requests import parse_table
 from catalog.models import Relation
 from catalog.removals import Removal
@@ -31,8 +31,8 @@ class LakeCommand(ServiceCommand):
 
     def tables(self, options: dict[str, Any]) -> list[Relation]:
         places = [parse_table(text) for text in options["table"]]
-        return tables_to_expire(
-            names=[(place.levels, place.name) for place in places],
+        return find_tables(
+            names=[(tuple(place.levels), place.name) for place in places],
             warehouse=find_warehouse(name=options["warehouse"]),
             caller=SYSTEM,
         )

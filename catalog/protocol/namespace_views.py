@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
-from urllib.parse import unquote
+from urllib.parse import unquote_plus
 
 from django.http import HttpResponse
 from rest_framework.request import Request
@@ -34,9 +34,9 @@ class NamespacesView(ProtocolView):
         return respond(Answer(200, dump(body | ({"next-page-token": token} if token else {}))))
 
     def _parent(self, text: str) -> tuple[str, ...]:
-        """Return the levels of `parent`; pyiceberg encodes it twice, so what is not found is decoded once more."""
+        """Return the levels of `parent`; most clients encode it twice, so what is not found is decoded once more."""
         levels = levels_of(checked_text(text))
-        again = levels_of(checked_text(unquote(text)))
+        again = levels_of(checked_text(unquote_plus(text)))
         if again == levels or not levels:
             return levels
         try:

@@ -59,7 +59,7 @@ class TableView(ProtocolView):
 
     @property
     def table(self) -> str:
-        return checked_text(self.kwargs["table"])
+        return self.relation_name(TABLE)
 
     def get(self, request: Request, **names: str) -> HttpResponse:
         mode = request.query_params.get("snapshots", "all")
@@ -138,7 +138,7 @@ class UnregisterView(ProtocolView):
     required_scopes: ClassVar[dict[str, str]] = {"POST": "admin"}
 
     def post(self, request: Request, **names: str) -> HttpResponse:
-        table = checked_text(self.kwargs["table"])
+        table = self.relation_name(TABLE)
         return self.once(
             lambda caller: relation_moves.unregister(
                 warehouse=self.warehouse, levels=self.levels, name=table, caller=caller
@@ -172,7 +172,7 @@ class MetricsView(ProtocolView):
 
     def post(self, request: Request, **names: str) -> HttpResponse:
         report = self.body()
-        table = checked_text(self.kwargs["table"])
+        table = self.relation_name(TABLE)
         grants.require(caller=self.caller, warehouse=self.warehouse, levels=self.levels, privilege=grants.READ)
         kind = str(report.get("report-type", ""))[:64]
         logger.info("metrics report", extra={"table": f"{'.'.join(self.levels)}.{table}", "report_type": kind})
@@ -183,7 +183,7 @@ class CredentialsView(ProtocolView):
     """Credentials for a table's files; none, unless the warehouse says so."""
 
     def get(self, request: Request, **names: str) -> HttpResponse:
-        warehouse, table = self.warehouse, checked_text(self.kwargs["table"])
+        warehouse, table = self.warehouse, self.relation_name(TABLE)
         relations.find_table(warehouse=warehouse, levels=self.levels, name=table, caller=self.caller)
         return respond(Answer(200, dump({"storage-credentials": storage_credentials(warehouse)})))
 

@@ -9,7 +9,7 @@ from catalog import relation_moves, relations, view_relations
 from catalog.models import Relation
 from catalog.protocol.answers import load_result
 from catalog.protocol.table_views import RegisterView, RelationsView, RenameView
-from catalog.protocol.views import NOTHING, ProtocolView, checked_text, respond
+from catalog.protocol.views import NOTHING, ProtocolView, respond
 from catalog.relation_writes import VIEW
 
 
@@ -33,7 +33,7 @@ class ViewView(ProtocolView):
 
     @property
     def name(self) -> str:
-        return checked_text(self.kwargs["view"])
+        return self.relation_name(VIEW)
 
     def get(self, request: Request, **names: str) -> HttpResponse:
         return respond(load_result(self._find(), warehouse=self.warehouse))

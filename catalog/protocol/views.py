@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
-from typing import Any, ClassVar
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, ClassVar, TypeVar
 
 import orjson
 from django.http import HttpResponse
@@ -13,7 +13,7 @@ from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
-from catalog import recorded
+from catalog import namespaces, recorded, relations
 from catalog.callers import Caller, KeyedRequest
 from catalog.errors import AnsweredMeanwhile, BadCatalogRequest
 from catalog.models import Warehouse
@@ -24,6 +24,8 @@ from lakehouse_site import logs
 from lakehouse_site.access import tokens
 from lakehouse_site.errors import Conflict, InvalidInput, LakehouseError, NotFound
 from lakehouse_site.http import JsonParser, JsonRenderer
+
+Name = TypeVar("Name")
 
 JSON = "application/json"
 NOTHING = Answer(204, "")
@@ -58,7 +60,25 @@ class ProtocolView(APIView):
 
     @property
     def levels(self) -> tuple[str, ...]:
-        return levels_of(checked_text(self.kwargs["namespace"]))
+        """The namespace of the address. Java's client writes a space as `+`, so a plus that nothing has means that."""
+        text = checked_text(self.kwargs["namespace"])
+        choices = [levels_of(text), levels_of(text.replace("+", " "))]
+        return self._first_there(choices, lambda levels: namespaces.is_there(warehouse=self.warehouse, levels=levels))
+
+    def relation_name(self, kind: str) -> str:
+        """Return the name of the table or view of the address; of a plus likewise."""
+        text = checked_text(self.kwargs[kind])
+        levels = self.levels
+        return self._first_there(
+            [text, text.replace("+", " ")],
+            lambda name: relations.look_up(self.warehouse, levels, name, kind, is_brief=True) is not None,
+        )
+
+    @staticmethod
+    def _first_there(choices: Sequence[Name], is_there: Callable[[Name], bool]) -> Name:
+        """Return the first choice if there is only one, or if none is there."""
+        found = choices if choices[0] != choices[1] else choices[:0]
+        return next((one for one in found if is_there(one)), choices[0])
 
     @property
     def caller(self) -> Caller:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from pyiceberg.table import Table
 
 from catalog import relation_moves
 from catalog.callers import SYSTEM
+from catalog.expiry import Expired, expire_tables
 from catalog.models import Relation, Warehouse
 from catalog.own_catalog import OwnCatalog
 from catalog.reachability import files_of_relation
@@ -114,3 +116,12 @@ def plant(warehouse: Warehouse, key: str, *, hours: float = 24 * 30) -> str:
     path.write_bytes(b"garbage")
     age([str(path)], hours=hours)
     return f"file://{path}"
+
+
+def expire(name: str = "t", **options: Any) -> Expired:
+    """Expire what may go of one table, by default all but the current snapshot and without any grace."""
+    zero = timedelta(0)
+    options = {"older_than": zero, "keep": 1, "grace": zero, **options}
+    (result,), failures = expire_tables(relations=[row_of(name)], caller=SYSTEM, **options)
+    assert failures == []
+    return result

@@ -11,14 +11,16 @@ from catalog import commits
 from catalog.callers import SYSTEM
 from catalog.compaction import compact_table
 from catalog.errors import CommitFailed
-from catalog.expiry import Expired, expire_snapshots
+from catalog.expiry import expire_tables
 from catalog.fsck import check_warehouse
 from catalog.models import Warehouse
+from catalog.orphans import remove_orphans
 from catalog.registrations import register
 from tests.catalog.lake import (
     age,
     append,
     drop,
+    expire,
     ids_of,
     make_table,
     metadata_of,
@@ -28,13 +30,6 @@ from tests.catalog.lake import (
     stored,
     table_of,
 )
-
-NOW = timedelta(0)
-
-
-def expire(name: str = "t", **options: Any) -> Expired:
-    options = {"older_than": NOW, "keep": 1, "grace": NOW, **options}
-    return expire_snapshots(relation=row_of(name), caller=SYSTEM, **options)
 
 
 def overwrite(warehouse: Warehouse, *ids: int) -> None:
@@ -122,7 +117,7 @@ def test_metadata_files_go_when_the_log_no_longer_names_them(warehouse: Warehous
     result = expire(older_than=timedelta(days=1))
 
     assert result.snapshots == ()
-    assert result.removal.files == 3
+    assert result.removal.files == 3, result.removal
     kept = [one for one in stored(warehouse) if one.endswith(".metadata.json")]
     assert sorted(kept) == sorted([stray, row_of().metadata_location, *_log()])
 
@@ -220,6 +215,54 @@ def test_a_table_that_never_rests_is_left_alone(warehouse: Warehouse, monkeypatc
 
     monkeypatch.setattr("catalog.expiry.commit_tables", overtaken)
 
-    with pytest.raises(CommitFailed, match="kept changing"):
-        expire()
+    results, (failure,) = expire_tables(relations=[row_of()], older_than=timedelta(0), caller=SYSTEM)
+
+    assert results == []
+    assert "kept changing" in failure
     assert len(metadata_of()["snapshots"]) == 2
+
+
+def test_a_dry_run_over_all_tables_says_what_the_run_then_does(warehouse: Warehouse) -> None:
+    for name in ("t", "u"):
+        make_table(warehouse, name)
+        append(warehouse, 1, name=name)
+    table_of(warehouse, "u").add_files([task.file.file_path for task in table_of(warehouse).scan().plan_files()])
+    for name in ("t", "u"):
+        table_of(warehouse, name).overwrite(pa.table({"id": pa.array([2], pa.int64())}))
+    options = {"older_than": timedelta(0), "grace": timedelta(0), "caller": SYSTEM}
+    relations = [row_of("t"), row_of("u")]
+    before = stored(warehouse)
+
+    dry = expire_tables(relations=relations, is_dry_run=True, **options)  # type: ignore[arg-type]
+    assert stored(warehouse) == before
+    done = expire_tables(relations=relations, **options)  # type: ignore[arg-type]
+
+    assert dry == done
+    assert set().union(*(one.removal.locations for one in done[0])) == before - stored(warehouse)
+    assert sum(one.endswith(".parquet") for one in stored(warehouse)) == 2
+    assert stored(warehouse) == needed(warehouse)
+
+
+def test_what_a_killed_run_leaves_behind_is_found_as_orphans(
+    warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_table(warehouse)
+    append(warehouse, 1)
+    overwrite(warehouse, 2)
+
+    def killed(**options: Any) -> Any:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("catalog.expiry.remove_unneeded", killed)
+        with pytest.raises(KeyboardInterrupt):
+            expire()
+    assert len(metadata_of()["snapshots"]) == 1
+    assert needed(warehouse) < stored(warehouse)
+    age(stored(warehouse))
+
+    assert expire().snapshots == ()
+    assert remove_orphans(warehouse=warehouse, is_dry_run=False).errors == []
+
+    assert stored(warehouse) == needed(warehouse)
+    assert ids_of(warehouse) == [2]

@@ -215,3 +215,31 @@ def test_deep_json_is_refused_wherever_it_is() -> None:
         check_table_metadata(STARTS[2] | {"x": deep})
     with pytest.raises(BadCatalogRequest, match="nested deeper"):
         check_requirements(STARTS[2], [{"type": "assert-create", "x": deep}])
+
+
+def test_each_definition_is_read_a_few_times_however_many_there_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    read: Counter[str] = Counter()
+    for name in ("schema_key", "spec_key", "order_key", "partition_ids"):
+        counted = getattr(table_state, name)
+
+        def work(content: Any, name: str = name, counted: Any = counted) -> Any:
+            read[name] += 1
+            return counted(content)
+
+        monkeypatch.setattr(table_state, name, work)
+    order = {"order-id": 1, "direction": "asc", "null-order": "nulls-first"}
+    updates = []
+    for i in range(50):
+        fields = [{"id": 1, "name": "id", "required": False, "type": "long"}, {**FIELD, "id": 2, "name": f"c{i}"}]
+        key = {"source-id": 1, "transform": f"bucket[{i + 1}]"}
+        updates += [
+            {"action": "add-schema", "schema": {"type": "struct", "fields": fields}},
+            {"action": "add-spec", "spec": {"fields": [{**key, "name": f"p{i}"}]}},
+            {"action": "add-sort-order", "sort-order": {**order, "fields": [{**key, **order}]}},
+        ]
+
+    once = apply_updates(table(), updates, now_ms=1)
+    apply_updates(once, updates, now_ms=2)
+
+    assert len(once["schemas"]) == len(once["partition-specs"]) == len(once["sort-orders"]) == 51
+    assert max(read.values()) < 4 * 100

@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from datetime import timedelta
 
 import pytest
 from django.db import connections
@@ -14,11 +13,10 @@ from pyiceberg.exceptions import CommitFailedException, ValidationException
 from catalog.callers import SYSTEM
 from catalog.compaction import compact_table
 from catalog.errors import BadCatalogRequest, CommitFailed
-from catalog.expiry import expire_snapshots
 from catalog.fsck import check_warehouse
 from catalog.models import Warehouse
 from catalog.orphans import MIN_AGE, remove_orphans
-from tests.catalog.lake import age, append, ids_of, make_table, needed, plant, row_of, stored
+from tests.catalog.lake import age, append, expire, ids_of, make_table, needed, plant, row_of, stored
 
 pytestmark = pytest.mark.slow
 
@@ -74,8 +72,7 @@ def maintain(warehouse: Warehouse, done: threading.Event, counts: dict[str, int]
                 counts["compacted"] += 1
             except (CommitFailed, BadCatalogRequest):  # its files are gone while it reads: nothing was replaced
                 pass
-            zero = timedelta(0)
-            expired = expire_snapshots(relation=row_of(name), older_than=zero, keep=1, grace=zero, caller=SYSTEM)
+            expired = expire(name)
             assert expired.removal.errors == []
             counts["expired"] += expired.removal.files
         age(needed_now(warehouse), hours=2)

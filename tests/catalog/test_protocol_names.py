@@ -126,3 +126,17 @@ def test_properties_of_a_namespace_change(protocol: Protocol) -> None:
     assert both.error == (422, "UnprocessableEntityException")
     assert protocol.post("namespaces/p/properties", {"updates": {"b": 3}}).error == (400, "BadRequestException")
     assert protocol.post("namespaces", {"namespace": ["p"]}).error == (409, "AlreadyExistsException")
+
+
+def test_a_plus_that_nothing_has_is_a_space_as_java_writes_it(protocol: Protocol) -> None:
+    protocol.post("namespaces", {"namespace": ["a b", "c+d"]})
+    protocol.create("x y", "a b\x1fc+d")
+    protocol.create("x+y", "a b\x1fc+d")
+
+    assert protocol.get("namespaces?parent=a%2Bb").body["namespaces"] == [["a b", "c+d"]]
+    assert protocol.get("namespaces/a+b").body["namespace"] == ["a b"]
+    assert protocol.get("namespaces/a+b/tables").status == 200
+    assert protocol.get("namespaces/a%20b%1Fc%2Bd/tables/x+y").body["metadata"]["location"].find("/x-y-") > 0
+    assert protocol.call("DELETE", "namespaces/a%20b%1Fc%2Bd/tables/x%2By").status == 204
+    assert protocol.call("HEAD", "namespaces/a%20b%1Fc%2Bd/tables/x+y").status == 204
+    assert protocol.get("namespaces/none+there").error == (404, "NoSuchNamespaceException")

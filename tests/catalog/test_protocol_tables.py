@@ -154,14 +154,16 @@ def test_a_table_that_was_unregistered_is_registered_again(protocol: Protocol) -
 
 
 def test_what_a_client_has_is_not_sent_again(protocol: Protocol) -> None:
-    protocol.create()
+    created = protocol.create()
     first = protocol.load()
 
+    assert created.headers["ETag"] == first.headers["ETag"]
     same = protocol.get("namespaces/ns/tables/t", HTTP_IF_NONE_MATCH=first.headers["ETag"])
     assert (same.status, same.content) == (304, b"")
     assert protocol.get("namespaces/ns/tables/t?snapshots=refs", HTTP_IF_NONE_MATCH=first.headers["ETag"]).status == 200
-    protocol.commit("t", set_properties(a="1"))
+    committed = protocol.commit("t", set_properties(a="1"))
     assert protocol.get("namespaces/ns/tables/t", HTTP_IF_NONE_MATCH=first.headers["ETag"]).status == 200
+    assert protocol.get("namespaces/ns/tables/t", HTTP_IF_NONE_MATCH=committed.headers["ETag"]).status == 304
     assert protocol.get("namespaces/ns/tables/t?snapshots=some").error == (400, "BadRequestException")
 
 

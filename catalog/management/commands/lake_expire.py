@@ -1,14 +1,13 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from functools import partial
 from typing import Any
 
 from django.core.management.base import CommandParser
 
 from catalog.callers import SYSTEM
 from catalog.durations import in_words, parse_duration
-from catalog.expiry import Expired, expire_snapshots
+from catalog.expiry import Expired, expire_tables
 from catalog.management.lake_command import LakeCommand, removed
 from catalog.purge import prune_records
 from catalog.removals import GRACE
@@ -35,16 +34,14 @@ class Command(LakeCommand):
 
     def run(self, **options: Any) -> None:
         older_than = parse_duration(options["older_than"], name="--older-than") if options["older_than"] else None
-        failures: list[str] = []
-        expire = partial(
-            expire_snapshots,
+        results, failures = expire_tables(
+            relations=self.tables(options),
             older_than=older_than,
             keep=options["keep"],
             grace=parse_duration(options["grace"], name="--grace"),
             is_dry_run=options["dry_run"],
             caller=SYSTEM,
         )
-        results = self.each(self.tables(options), lambda relation: expire(relation=relation), failures)
         pruned = prune_records(is_dry_run=options["dry_run"])
         lines = [_text(one, options["dry_run"]) for one in results if one.snapshots or one.refs or one.removal.files]
         verb = "would go" if options["dry_run"] else "gone"
