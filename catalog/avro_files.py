@@ -162,7 +162,9 @@ class _Checker:
         for one in schema["fields"]:
             inner, size = self.checked(one["type"], depth + 1)
             field: dict[str, Any] = {"name": str(one["name"]), "type": inner}
-            if type(one.get("field-id")) is int:
+            if one.get("field-id") is not None:
+                if type(one["field-id"]) is not int:  # some readers would take "100" for 100
+                    raise DamagedAvro("its schema has a field id that is no whole number")
                 field["field-id"] = one["field-id"]
             fields.append(field)
             total += size

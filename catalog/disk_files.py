@@ -8,6 +8,7 @@ import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
+from io import BufferedReader, FileIO
 from pathlib import Path
 from typing import BinaryIO
 
@@ -16,6 +17,7 @@ from lakehouse_site.errors import LakehouseError, StorageFailed
 
 SCHEME = "file://"
 _COPY_BYTES = 1024 * 1024
+_DESCRIPTORS = Path("/proc/self/fd")
 
 
 class DiskFiles:
@@ -27,17 +29,26 @@ class DiskFiles:
     def resolved(self, location: str) -> str:
         return str(self._path(location))
 
-    def read(self, location: str, *, max_bytes: int) -> bytes:
+    def open(self, location: str) -> FileIO:
+        """Open a file for reading, without a buffer."""
         with _errors(f"{location} cannot be read"):
             # Not blocking: what a client has put here may be a pipe.
-            descriptor = os.open(self._path(location), os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-            with os.fdopen(descriptor, "rb") as file:
-                facts = os.fstat(file.fileno())
-                if not stat.S_ISREG(facts.st_mode):
+            file = FileIO(os.open(self._path(location), os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb")
+            try:
+                if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
                     raise BadCatalogRequest(f"{location} cannot be read: it is no file.")
-                if facts.st_size > max_bytes:
-                    raise BadCatalogRequest(f"{location} has {facts.st_size} bytes; {max_bytes} are the most.")
-                return file.read(max_bytes)
+                self._check_opened(file.fileno(), location)
+            except BaseException:
+                file.close()
+                raise
+            return file
+
+    def read(self, location: str, *, max_bytes: int) -> bytes:
+        with _errors(f"{location} cannot be read"), BufferedReader(self.open(location)) as file:
+            size = os.fstat(file.fileno()).st_size
+            if size > max_bytes:
+                raise BadCatalogRequest(f"{location} has {size} bytes; {max_bytes} are the most.")
+            return file.read(max_bytes)
 
     def write_new(self, location: str, data: bytes) -> None:
         with self._new_file(location) as file:
@@ -75,9 +86,17 @@ class DiskFiles:
 
     def _path(self, location: str) -> Path:
         real = os.path.realpath(location.removeprefix(SCHEME))
+        self._check_real(real, location)
+        return Path(real)
+
+    def _check_opened(self, descriptor: int, location: str) -> None:
+        """Look where an open file is: a folder may have become a link after its path was resolved."""
+        if _DESCRIPTORS.is_dir():  # Linux
+            self._check_real(os.path.realpath(_DESCRIPTORS / str(descriptor)), location)
+
+    def _check_real(self, real: str, location: str) -> None:
         if real != self._root and not real.startswith(self._root + "/"):
             raise OutsideWarehouse(f"{location} is a link to a place outside the warehouse.")
-        return Path(real)
 
     @contextmanager
     def _new_file(self, location: str) -> Iterator[BinaryIO]:
@@ -87,6 +106,7 @@ class DiskFiles:
             path.parent.mkdir(parents=True, exist_ok=True)
             descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644)
             with os.fdopen(descriptor, "wb") as file:
+                self._check_opened(descriptor, location)
                 yield file
                 file.flush()
                 os.fsync(file.fileno())

@@ -139,7 +139,7 @@ def _format_of(fields: Fields, file_name: str) -> tuple[str, str]:
 
 
 def _types(fields: Fields) -> dict[str, str]:
-    given = fields.raw("types") or {}
+    given = fields.raw("types") if fields.has("types") else {}
     if not isinstance(given, dict) or len(given) > MAX_TYPES:
         fields.fault("types", "type", 'Expected an object of types by column, as in {"zip": "string"}.')
         return {}

@@ -17,14 +17,14 @@ from django.db import Error, IntegrityError
 from django.utils import timezone
 
 from catalog.callers import Caller
-from catalog.errors import AnsweredMeanwhile, CommitStateUnknown
+from catalog.errors import AnsweredMeanwhile, BadCatalogRequest, CommitStateUnknown
 from catalog.locations import confine
 from catalog.models import Commit, Namespace, Relation, Warehouse
 from catalog.namespaces import lock_namespace
 from catalog.places import require_free_place
 from catalog.recorded import write
 from catalog.summaries import facts_of
-from catalog.warehouse_files import delete_file, write_new_file
+from catalog.warehouse_files import MAX_READ_BYTES, delete_file, write_new_file
 from lakehouse_site.errors import DatabaseUnavailable, LakehouseError
 
 logger = logging.getLogger(__name__)
@@ -124,7 +124,7 @@ def _row(change: Change, warehouse: Warehouse) -> Relation:
         version=version,
         location=location,
         metadata_location=change.metadata_location or f"{location}/metadata/{version:05d}-{uuid.uuid4()}.metadata.json",
-        metadata_text=orjson.dumps(metadata).decode(),
+        metadata_text=_text(metadata),
         format_version=metadata["format-version"],
         current_snapshot_id=facts.current_snapshot_id if facts else None,
         row_count=facts.row_count if facts else None,
@@ -132,6 +132,16 @@ def _row(change: Change, warehouse: Warehouse) -> Relation:
         schema_fingerprint=facts.schema_fingerprint if facts else "",
         created_at=before.created_at if before is not None else timezone.now(),
     )
+
+
+def _text(metadata: Mapping[str, Any]) -> str:
+    data = orjson.dumps(metadata)
+    if len(data) > MAX_READ_BYTES:  # nobody could check or register it again
+        raise BadCatalogRequest(
+            f"The metadata would have {len(data)} bytes; {MAX_READ_BYTES} are the most. Expire snapshots, or remove "
+            "properties and schemas that nothing needs."
+        )
+    return data.decode()
 
 
 def _write_rows(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 from functools import lru_cache
+from io import BytesIO, FileIO
 from pathlib import Path
 from typing import Final
 
@@ -56,6 +57,13 @@ def read_file(warehouse: Warehouse, location: str, *, max_bytes: int = MAX_READ_
         The storage refuses or does not answer.
     """
     return _files(warehouse).read(confine(location, root=warehouse.root), max_bytes=max_bytes)
+
+
+def open_file(warehouse: Warehouse, location: str) -> FileIO | BytesIO:
+    """Open a file that lies on disk, or fetch one from a bucket; else as `read_file`."""
+    files = _files(warehouse)
+    found = confine(location, root=warehouse.root)
+    return files.open(found) if isinstance(files, DiskFiles) else BytesIO(files.read(found, max_bytes=MAX_READ_BYTES))
 
 
 def write_new_file(warehouse: Warehouse, location: str, data: bytes) -> None:

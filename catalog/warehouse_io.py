@@ -9,11 +9,10 @@ from typing import IO, Any
 
 from pyiceberg.io import FileIO, InputFile, InputStream, OutputFile, OutputStream
 
-from catalog.disk_files import SCHEME
 from catalog.errors import BadCatalogRequest
 from catalog.models import Warehouse
 from catalog.warehouse_copies import size_of
-from catalog.warehouse_files import check_inside, delete_file, read_file, save_file
+from catalog.warehouse_files import check_inside, delete_file, open_file, save_file
 
 
 class _WarehouseInput(InputFile):
@@ -31,9 +30,7 @@ class _WarehouseInput(InputFile):
             return False
 
     def open(self, seekable: bool = True) -> InputStream:
-        if self.location.startswith(SCHEME):
-            return io.FileIO(self.location.removeprefix(SCHEME), "rb")
-        return io.BytesIO(read_file(self._warehouse, self.location))
+        return open_file(self._warehouse, self.location)
 
 
 class _NewFile(io.RawIOBase):

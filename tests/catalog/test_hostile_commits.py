@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from catalog import relation_writes
 from catalog.models import Relation, Warehouse
 from tests.catalog.avro_manifests import manifest, manifest_list
 from tests.catalog.protocol_client import SCHEMA, Answer, Protocol, set_properties, snapshot
@@ -254,3 +255,14 @@ def test_a_deep_schema_is_a_400(protocol: Protocol) -> None:
     assert answer.status in (200, 400)
     if answer.status == 200:
         assert protocol.commit("t", set_properties(a="1")).status == 200
+
+
+def test_metadata_does_not_grow_beyond_what_is_read(protocol: Protocol, monkeypatch: pytest.MonkeyPatch) -> None:
+    protocol.create()
+    monkeypatch.setattr(relation_writes, "MAX_READ_BYTES", 20_000)
+
+    refused = protocol.commit("t", set_properties(a="x" * 20_000))
+
+    assert refused.error == (400, "BadRequestException")
+    assert "20000 are the most" in refused.message
+    assert protocol.commit("t", set_properties(a="x" * 10_000)).status == 200

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -12,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pyiceberg.table.metadata import TableMetadataUtil
 
+from catalog import table_state
 from catalog.errors import BadCatalogRequest
 from catalog.metadata_checks import check_table_metadata, locations_of
 from catalog.requirements import check_requirements
@@ -20,7 +22,18 @@ from catalog.table_metadata import empty_table_metadata, new_table_metadata
 from catalog.table_updates import apply_updates, finish_metadata
 from catalog.view_metadata import apply_view_updates, check_view_metadata, new_view_metadata
 from lakehouse_site.errors import LakehouseError
-from tests.catalog.table_factories import LOCATION, NOW, SCHEMA, UUID, append, request, set_ref, sort_field
+from tests.catalog.table_factories import (
+    LOCATION,
+    NOW,
+    SCHEMA,
+    UUID,
+    append,
+    column,
+    request,
+    set_ref,
+    sort_field,
+    table,
+)
 from tests.catalog.test_metadata_checks import full
 from tests.catalog.test_snapshot_updates import STATISTICS
 from tests.catalog.test_view_metadata import replace, version, view
@@ -230,7 +243,7 @@ def test_each_definition_is_read_a_few_times_however_many_there_are(monkeypatch:
     order = {"order-id": 1, "direction": "asc", "null-order": "nulls-first"}
     updates = []
     for i in range(50):
-        fields = [{"id": 1, "name": "id", "required": False, "type": "long"}, {**FIELD, "id": 2, "name": f"c{i}"}]
+        fields = [column(1, "id"), column(2, f"c{i}")]
         key = {"source-id": 1, "transform": f"bucket[{i + 1}]"}
         updates += [
             {"action": "add-schema", "schema": {"type": "struct", "fields": fields}},

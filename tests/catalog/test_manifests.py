@@ -149,6 +149,8 @@ def test_files_that_deletes_refer_to_are_named_too() -> None:
         [PATH, {"name": "other", "type": "string", "field-id": 143}],
         [{**PATH, "field-id": 143}],
         [{"name": "path", "type": "string", "field-id": 100}],
+        [PATH, {"name": "other", "type": "string", "field-id": "100"}],
+        [PATH, {"name": "other", "type": "string", "field-id": 100.0}],
         [{**PATH, "type": "bytes"}],
         [CONTENT],
     ],
