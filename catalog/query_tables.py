@@ -11,6 +11,7 @@ from typing import Any, Final
 import orjson
 
 from catalog.callers import Caller
+from catalog.errors import NotGranted
 from catalog.ingest import current_fields
 from catalog.models import Relation, Warehouse
 from catalog.relations import find_table
@@ -41,11 +42,16 @@ def table_of(name: TableName, *, warehouse: Warehouse, caller: Caller) -> Relati
     """
     levels = [part for part in (name.catalog, name.schema) if part]
     choices: list[Sequence[str]] = [levels, ".".join(levels).split(".")]
+    refusal: NotGranted | None = None
     for choice in choices if choices[0] != choices[1] else choices[:1]:
         try:
             return find_table(warehouse=warehouse, levels=choice, name=name.table, caller=caller)
         except NotFound:
             continue
+        except NotGranted as error:  # the other one may be what is meant, and granted
+            refusal = error
+    if refusal is not None:
+        raise refusal
     shown = ".".join([*levels, name.table])
     raise InvalidInput.at("/sql", "table_not_found", f"There is no table {shown}.")
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -126,3 +128,25 @@ def test_of_two_that_make_the_same_table_one_is_told_so(protocol: Protocol, monk
 
     assert protocol.create().error == (409, "AlreadyExistsException")
     assert Relation.objects.count() == 1
+
+
+@pytest.mark.parametrize("call", ["write", "fsync"])
+def test_on_a_full_disk_a_commit_changes_nothing_and_leaves_nothing(
+    protocol: Protocol, monkeypatch: pytest.MonkeyPatch, call: str
+) -> None:
+    protocol.create()
+
+    def full(descriptor: int, *data: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patch:
+        if call == "fsync":
+            patch.setattr(os, "fsync", full)
+        else:
+            real = os.fdopen
+            patch.setattr(os, "fdopen", lambda *args: real(os.open("/dev/full", os.O_WRONLY), "wb"))
+        answer = protocol.commit("t", set_properties(a="1"))
+
+    assert answer.error == (500, "InternalServerError")
+    assert len(_files()) == 1
+    assert protocol.commit("t", set_properties(a="1")).status == 200
