@@ -115,8 +115,8 @@ def _plan(warehouse: Warehouse, wanted: TableChange, caller: Caller, action: str
     if after == before:
         return _Plan(standing, None)
     after = finish_metadata(before, after, old_location=standing.metadata_location, now_ms=moment)
-    own_folders = [standing.location, after["location"]] if grants.binds(caller=caller, warehouse=warehouse) else None
-    check_new_places(warehouse=warehouse, metadata=after, before=before, own_folders=own_folders)
+    own_folders = [standing.location, after["location"]]
+    check_new_places(warehouse=warehouse, metadata=after, before=before, own_folders=own_folders, caller=caller)
     return _Plan(
         standing,
         Change(
@@ -145,8 +145,8 @@ def _creation(warehouse: Warehouse, wanted: TableChange, caller: Caller) -> Chan
     if not metadata.get("schemas"):
         raise BadCatalogRequest("Invalid create: the updates add no schema.", pointer="/updates")
     metadata = finish_metadata(None, metadata, old_location=None, now_ms=moment)
-    own_folders = [metadata["location"]] if grants.binds(caller=caller, warehouse=warehouse) else None
-    check_new_places(warehouse=warehouse, metadata=metadata, before=None, own_folders=own_folders)
+    own_folders = [metadata["location"]]
+    check_new_places(warehouse=warehouse, metadata=metadata, before=None, own_folders=own_folders, caller=caller)
     make_folders(warehouse, metadata["location"])
     # Our own place is made of the uuid: who sends that of another table would get its place.
     is_chosen = sent_uuid is not None or metadata["location"] != own
@@ -183,8 +183,8 @@ def _store(plans: Sequence[_Plan], warehouse: Warehouse, caller: Caller) -> list
     changes = [plan.change for plan in plans if plan.change is not None]
     if not changes:
         return [plan.standing for plan in plans if plan.standing is not None]
-    stored = iter(store(changes, warehouse=warehouse, caller=caller, result=_merged(plans)))
-    return [plan.standing if plan.change is None and plan.standing else next(stored) for plan in plans]
+    merge = _merged(plans)
+    return merge(store(changes, warehouse=warehouse, caller=caller, result=merge))
 
 
 def _merged(plans: Sequence[_Plan]) -> Callable[[list[Relation]], list[Relation]]:

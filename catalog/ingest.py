@@ -33,7 +33,7 @@ from catalog.table_parts import current_schema
 from catalog.warehouse_files import save_file
 from catalog.warehouses import default_warehouse
 from catalog.worker_process import WorkerProcess
-from lakehouse_site.errors import Conflict, DamagedFile, InvalidInput, TooLarge
+from lakehouse_site.errors import Conflict, DamagedFile, InvalidInput, StorageFailed, TooLarge
 from vectors.objects import file_hash, open_object
 
 if TYPE_CHECKING:
@@ -79,7 +79,10 @@ def ingest_object(*, key: str, request: IngestRequest, caller: Caller) -> Ingest
         try:
             with open_object(key) as source, path.open("xb") as copy:
                 shutil.copyfileobj(source, copy, 1024 * 1024)
-        except DamagedFile as error:
+        except (DamagedFile, StorageFailed) as error:
+            is_folder = isinstance(error.__cause__, (IsADirectoryError, NotADirectoryError))
+            if isinstance(error, StorageFailed) and not is_folder:
+                raise
             raise InvalidInput.at("/object", "not_found", f"There is no object {key} in the storage.") from error
         return ingest_file(path=path, source_name=key, request=request, caller=caller)
 

@@ -189,7 +189,10 @@ class QueryRun(models.Model):
 
 
 class Grant(models.Model):
-    """What a principal may do in a namespace and those below it. Without any grant, a token's scope alone decides."""
+    """What a principal may do in a namespace and those below it. Without any grant, a token's scope alone decides.
+
+    With one, what a principal who is no admin adds to a table must lie in the table's own folder (`new_snapshots`).
+    """
 
     class Privilege(models.TextChoices):
         READ = "read"

@@ -14,6 +14,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from catalog import grants
+from catalog.callers import Caller
 from catalog.disk_files import SCHEME
 from catalog.errors import BadCatalogRequest, NotGranted
 from catalog.locations import confine
@@ -32,25 +34,26 @@ def check_new_places(
     warehouse: Warehouse,
     metadata: Mapping[str, Any],
     before: Mapping[str, Any] | None,
-    own_folders: Sequence[str] | None = None,
+    own_folders: Sequence[str],
+    caller: Caller,
 ) -> None:
     """Check everything that `metadata` names and `before`, the metadata that stands, does not.
 
     Parameters
     ----------
     own_folders
-        Where new files may lie; None: anywhere in the warehouse.
+        Where the new files of a caller must lie whom grants bind; others may name files anywhere in the warehouse.
 
     Raises
     ------
     OutsideWarehouse
-        A location or a data file lies elsewhere.
+        A location or a data file does not lie in the warehouse.
     NotGranted
-        It lies in the warehouse, and not in `own_folders`.
+        It does not lie in `own_folders`, and grants bind the caller.
     BadCatalogRequest
         A manifest is missing, damaged, or too large to be checked.
     """
-    places = _Places(warehouse, own_folders)
+    places = _Places(warehouse, own_folders if grants.binds(caller=caller, warehouse=warehouse) else None)
     known = set(locations_of(before)) if before is not None else set()
     for location in locations_of(metadata):
         if location not in known:

@@ -57,11 +57,11 @@ def register(
     if standing is not None and (not overwrite or standing.kind != kind):
         raise taken(warehouse, levels, name, kind)
     location = _checked_location(warehouse, metadata_location)
-    is_bound = grants.binds(caller=caller, warehouse=warehouse)
-    metadata = _read_metadata(warehouse, location, kind, is_bound=is_bound)
+    metadata = _read_metadata(warehouse, location, kind, caller)
     change = Change(
-        namespace, name, kind, standing, metadata, "register", metadata_location=location, is_place_chosen=is_bound
-    )
+        namespace, name, kind, standing, metadata, "register", metadata_location=location,
+        is_place_chosen=grants.binds(caller=caller, warehouse=warehouse),
+    )  # fmt: skip
     try:
         return store([change], warehouse=warehouse, caller=caller, result=the_only)[0]
     except Overtaken:
@@ -80,12 +80,12 @@ def _checked_location(warehouse: Warehouse, location: object) -> str:
     return check_inside(warehouse, location)
 
 
-def _read_metadata(warehouse: Warehouse, location: str, kind: str, *, is_bound: bool) -> dict[str, Any]:
+def _read_metadata(warehouse: Warehouse, location: str, kind: str, caller: Caller) -> dict[str, Any]:
     try:
         found = orjson.loads(read_file(warehouse, location))
     except orjson.JSONDecodeError as error:
         raise BadCatalogRequest(f"Invalid metadata: {location} is no JSON: {error}.") from None
     metadata = check_table_metadata(found) if kind == TABLE else check_view_metadata(found)
-    own_folders = [check_inside(warehouse, metadata["location"])] if is_bound else None
-    check_new_places(warehouse=warehouse, metadata=metadata, before=None, own_folders=own_folders)
+    own_folders = [check_inside(warehouse, metadata["location"])]
+    check_new_places(warehouse=warehouse, metadata=metadata, before=None, own_folders=own_folders, caller=caller)
     return metadata

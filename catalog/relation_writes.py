@@ -29,6 +29,9 @@ from lakehouse_site.errors import DatabaseUnavailable, LakehouseError
 
 logger = logging.getLogger(__name__)
 
+# Of one commit: a client may send 100,000.
+MAX_NOTED_UPDATES = 1000
+
 TABLE = Relation.Kind.TABLE.value
 VIEW = Relation.Kind.VIEW.value
 
@@ -205,7 +208,7 @@ def record(row: Relation, *, action: str, caller: Caller, updates: Sequence[str]
         relation=row,
         version=row.version,
         action=action,
-        updates=list(updates),
+        updates=list(updates[:MAX_NOTED_UPDATES]),
         metadata_location=row.metadata_location,
         snapshot_id=row.current_snapshot_id,
         row_count=row.row_count,

@@ -137,8 +137,7 @@ def _first_change(*, warehouse: Warehouse, levels: Sequence[str], request: Mappi
     wanted = wanted_place(warehouse, request.get("location"))
     location = wanted or own_place(namespace, name, table_uuid)
     metadata = new_table_metadata(request, table_uuid=table_uuid, location=location, now_ms=now_ms())
-    own_folders = [location] if grants.binds(caller=caller, warehouse=warehouse) else None
-    check_new_places(warehouse=warehouse, metadata=metadata, before=None, own_folders=own_folders)
+    check_new_places(warehouse=warehouse, metadata=metadata, before=None, own_folders=[location], caller=caller)
     return Change(namespace, name, TABLE, None, metadata, "create", is_place_chosen=wanted is not None)
 
 

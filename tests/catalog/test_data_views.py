@@ -66,7 +66,7 @@ def test_an_object_of_the_import_folder_is_taken(warehouse: Warehouse, client: C
     body = {"table": "ns.t", "object": "imports/day/rows.csv"}
 
     made = client.post("/v1/catalog/ingest", json.dumps(body), content_type="application/json")
-    for missing in ("imports/none.csv", "imports/day.csv/none"):
+    for missing in ("imports/none.csv", "imports/day", "imports/day/rows.csv/none"):
         gone = json.dumps({"table": "ns.u", "format": "csv", "object": missing})
         answer = client.post("/v1/catalog/ingest", gone, content_type="application/json")
         assert (answer.status_code, answer.json()["errors"][0]["code"]) == (400, "not_found")

@@ -127,6 +127,17 @@ def test_a_query_needs_a_grant_for_every_table(warehouse: Warehouse) -> None:
     assert ask("SELECT a FROM ns.t", caller=Caller("ada"))["rows"] == [[1]]
 
 
+def test_a_grant_reaches_a_table_whose_namespace_is_written_with_a_dot(warehouse: Warehouse) -> None:
+    catalog = OwnCatalog(warehouse, SYSTEM)
+    catalog.create_namespace(("prod", "runs"))
+    catalog.create_table(("prod", "runs", "t"), pa.schema([("a", pa.int64())]))
+    Grant.objects.create(principal="ada", warehouse=warehouse, path="prod\x1fruns", privilege="read")
+
+    assert ask('SELECT a FROM "prod.runs".t', caller=Caller("ada"))["rows"] == []
+    with pytest.raises(NotGranted):
+        ask('SELECT a FROM "prod.other".t', caller=Caller("ada"))
+
+
 def test_an_answer_over_the_limit_of_bytes_is_refused(db: None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(query, "MAX_ANSWER_BYTES", 10_000)
 
