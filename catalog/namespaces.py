@@ -58,17 +58,21 @@ def list_namespaces(
     *, warehouse: Warehouse, parent: Sequence[str] = (), after: str = "", limit: int | None = None,
     caller: Caller = SYSTEM,
 ) -> list[Namespace]:  # fmt: skip
-    """Return the namespaces right below `parent` that the caller may read, by name; those past the path `after`."""
+    """Return the namespaces right below `parent`, by name; those past the path `after`.
+
+    Under grants, those that the caller may read, and those on the way to them.
+    """
     found = living(warehouse)
     if parent:
-        find_namespace(warehouse=warehouse, levels=parent, caller=caller)
+        grants.require_way(caller=caller, warehouse=warehouse, levels=parent)
+        find_namespace(warehouse=warehouse, levels=parent)
         found = found.filter(path__startswith=path_of(parent) + SEPARATOR)
     rows = [
         row
         for row in found.filter(path__gt=after).order_by("path").iterator()
         if len(row.levels) == len(parent) + 1 and tuple(row.levels[: len(parent)]) == tuple(parent)
     ]
-    return grants.visible(caller=caller, warehouse=warehouse, namespaces=rows)[:limit]
+    return grants.on_the_way(caller=caller, warehouse=warehouse, namespaces=rows)[:limit]
 
 
 def create_namespace(

@@ -64,6 +64,17 @@ def test_with_a_grant_only_what_is_granted_is_seen_and_done(boss: Protocol, ware
     assert boss.get("namespaces/b/tables/t").status == 200
 
 
+def test_the_way_to_what_is_granted_can_be_browsed_and_not_read(boss: Protocol, warehouse: Warehouse) -> None:
+    reader = Protocol(create_token(name="reader", scope="read").token)
+    _grant(warehouse, "reader", "a\x1fin", "read")
+
+    assert reader.get("namespaces").body["namespaces"] == [["a"]]
+    assert reader.get("namespaces?parent=a").body["namespaces"] == [["a", "in"]]
+    assert reader.get("namespaces/a%1Fin/tables/t").status == 200
+    for refused in (reader.get("namespaces/a"), reader.get("namespaces/a/tables"), reader.get("namespaces?parent=b")):
+        assert refused.status == 403
+
+
 def test_to_manage_is_to_rename_and_drop_and_everybody_is_a_star(boss: Protocol, warehouse: Warehouse) -> None:
     keeper = Protocol(create_token(name="keeper", scope="write").token)
     other = Protocol(create_token(name="other", scope="write").token)
