@@ -112,10 +112,10 @@ def _ancestors(snapshots: Mapping[int, Mapping[str, Any]], snapshot_id: int) -> 
 
 
 def _kept(line: list[int], snapshots: Mapping[int, Mapping[str, Any]], limit_ms: int, min_kept: int) -> Iterator[int]:
+    # The reference implementation stops at the first that is too old; where a clock went back, it loses young ones.
     for place, snapshot_id in enumerate(line):
-        if place >= min_kept and snapshots[snapshot_id]["timestamp-ms"] < limit_ms:
-            return
-        yield snapshot_id
+        if place < min_kept or snapshots[snapshot_id]["timestamp-ms"] >= limit_ms:
+            yield snapshot_id
 
 
 def _number(properties: Mapping[str, Any], name: str, default: Any) -> Any:

@@ -26,6 +26,7 @@ from lakehouse_site import logs
 from lakehouse_site.access import gate, selectors
 from lakehouse_site.access.tokens import READ, bearer_token
 from lakehouse_site.errors import LakehouseError
+from lakehouse_site.outages import outage_of
 from lakehouse_site.in_flight import counted
 
 logger = logging.getLogger(__name__)
@@ -89,7 +90,8 @@ def _answer(environ: Environ) -> bytes | None:
         except (LakehouseError, SuspiciousOperation):  # the long way tells the caller, whose fault it is
             return None
         except Exception as error:  # noqa: BLE001  it will happen again on the long way, which knows what to say
-            _note(error)
+            if outage_of(error) is None:  # of which the long way writes one line
+                _note(error)
             return None
 
 
