@@ -26,8 +26,8 @@ from lakehouse_site import logs
 from lakehouse_site.access import gate, selectors
 from lakehouse_site.access.tokens import READ, bearer_token
 from lakehouse_site.errors import LakehouseError
-from lakehouse_site.outages import outage_of
 from lakehouse_site.in_flight import counted
+from lakehouse_site.outages import outage_of
 
 logger = logging.getLogger(__name__)
 
