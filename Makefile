@@ -26,8 +26,9 @@ SCHEMA := docs/reference/openapi.yaml
 # Checks look at the code, not at the data and settings of whoever runs them.
 MANAGE_APART := env -u DATABASE_URL LAKEHOUSE_DATA_DIR=$(VENV)/checks $(BIN)/python manage.py
 
-# One worker per core; `make test PYTEST_ARGS="-x tests/vectors"` replaces the options.
-PYTEST_ARGS ?= -n auto --dist worksteal
+# A worker more than there are cores, since tests wait for processes they start;
+# `make test PYTEST_ARGS="-x tests/vectors"` replaces the options.
+PYTEST_ARGS ?= -n $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1) --dist worksteal
 
 .DEFAULT_GOAL := help
 .PHONY: help up install install-dev install-clients serve test test-postgres chaos bench bench-distillation bench-drift bench-catalog stress lint schema lock

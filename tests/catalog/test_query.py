@@ -6,6 +6,7 @@ from typing import Any
 import orjson
 import pyarrow as pa
 import pytest
+from django.db import connection
 from django.test import override_settings
 from pyiceberg.types import LongType
 
@@ -171,6 +172,8 @@ def test_bombs_end_within_their_limits(transactional_db: None) -> None:
             ends[sql] = "answered"
         except (TooLarge, QueryTimedOut, InvalidInput) as error:
             ends[sql] = type(error).__name__
+        finally:
+            connection.close()
 
     threads = [threading.Thread(target=throw, args=(sql,)) for sql in BOMBS]
     for thread in threads:
