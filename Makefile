@@ -58,7 +58,7 @@ install-clients: install-dev ## The engines beside ours that the tests of the ca
 	@cat requirements-clients.txt $(CLIENTS_JS)/package-lock.json | cmp -s - $(CLIENTS_STAMP) || { \
 		echo "Installing Polars, Daft and iceberg-js for the tests ..." \
 		&& $(BIN)/python -m venv --clear $(CLIENTS) \
-		&& $(CLIENTS)/bin/python -m pip --disable-pip-version-check --no-input install --quiet -r requirements-clients.txt \
+		&& $(CLIENTS)/bin/python -m pip --disable-pip-version-check --no-input install --quiet --no-compile -r requirements-clients.txt \
 		&& cp $(CLIENTS_JS)/package.json $(CLIENTS_JS)/package-lock.json $(CLIENTS) \
 		&& (cd $(CLIENTS) && PATH="$$PWD/bin:$$PATH" npm ci --silent --no-audit --no-fund) \
 		&& cat requirements-clients.txt $(CLIENTS_JS)/package-lock.json > $(CLIENTS_STAMP); }

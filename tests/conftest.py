@@ -38,11 +38,11 @@ DATABASE_FIXTURES = {"db", "transactional_db", "migrated_template", "empty_datab
 PROCESS_FOLDERS = {"e2e", "chaos"}
 # These start servers and say nothing about the database, or start both kinds themselves.
 ONCE = {
-    "browser", "docs", "lakehouse_client", "lakehouse_site", "test_access.py", "test_bind_gate.py",
+    "benchmarks", "browser", "docs", "lakehouse_client", "lakehouse_site", "test_access.py", "test_bind_gate.py",
     "test_catalog_data.py", "test_check_processes.py", "test_docs.py", "test_engines_s3.py",
     "test_export_datasets.py", "test_export_processes.py", "test_export_s3.py",
     "test_exports_processes.py", "test_full_disk.py", "test_hostile_commits.py", "test_hostile_requests.py",
-    "test_ingest_kills.py",
+    "test_catalog_maintenance.py", "test_imports_parquet.py", "test_ingest_kills.py",
     "test_keep_alive.py", "test_killed_connections.py", "test_lost_connections.py", "test_process_end.py",
     "test_restart.py", "test_run.py", "test_stress.py", "test_up.py",
 }  # fmt: skip

@@ -109,7 +109,7 @@ def run_machine(calls: list[Call], *, examples: int, steps: int) -> int:
 
 
 @pytest.mark.parametrize(
-    ("examples", "steps"), [(2, 15), pytest.param(8, 30, marks=pytest.mark.slow)], ids=["short", "long"]
+    ("examples", "steps"), [(2, 15), pytest.param(4, 25, marks=pytest.mark.slow)], ids=["short", "long"]
 )
 def test_a_server_and_a_worker_agree_with_the_model_after_every_step(
     server: Server, make_http: Callable[[Server], httpx.Client], examples: int, steps: int
